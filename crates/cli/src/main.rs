@@ -1,0 +1,3 @@
+//! The `helix` command.
+
+fn main() {}

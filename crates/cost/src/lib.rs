@@ -1,0 +1,5 @@
+//! How long a layer range takes on a machine, and how much fits.
+
+mod capability;
+
+pub use capability::{Capability, CapabilitySource, CostModel, DoesNotFit, Wire};

@@ -1,0 +1,1 @@
+//! Where the layers go: flow graph, evaluation, planners.

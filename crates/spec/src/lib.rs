@@ -1,0 +1,28 @@
+//! The nouns of Helix and their file formats.
+//!
+//! ```text
+//! cluster.toml ─┐                      ┌─> Cluster { regions, machines, network, cost tables }
+//! config.json  ─┼─> parse ─> validate ─┼─> ModelShape
+//! placement    ─┤                      ├─> Placement
+//! trace.csv    ─┘                      └─> Workload
+//! ```
+//!
+//! Pure: no clock, no randomness, no environment; files are read only where a path is handed in.
+
+mod cluster;
+mod cost_tables;
+mod device;
+mod file;
+mod model;
+mod network;
+mod placement;
+mod units;
+
+pub use cluster::{COORDINATOR, Cluster, Coordinator, Machine, MachineId, Nic, RegionId};
+pub use cost_tables::{CostTables, DeclaredRow, TimeTable, TypeTables};
+pub use device::{Device, DeviceCatalogue, DeviceKind};
+pub use file::{FORMAT_VERSION, FileError, MAX_DESCRIPTION_BYTES, Source, nearest, parse_toml, read_text};
+pub use model::{Architecture, Attention, Experts, ModelShape, NumberFormat};
+pub use network::{Endpoint, Link, Network};
+pub use placement::{Assignment, LayerRange, Placement, RankLayout};
+pub use units::{Bandwidth, Bytes, BytesPerSecond, FlopsPerSecond, SimTime, TokensPerSecond, UnitError};

@@ -1,0 +1,3 @@
+//! Checks of this repository that no other tool makes.
+
+fn main() {}
