@@ -1,0 +1,35 @@
+# Two commands do everything: `make demo` shows what Helix does, `make test` proves that it works.
+# Both install what they need on Debian and Ubuntu, and say what they do.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench deps fuzz clean
+
+help: ## say what each command does
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: deps ## plan LLaMA-2-70B on the paper's 24 machines, compare the baselines, explain and draw the best plan
+	@CARGO="$(CARGO)" scripts/demo.sh
+
+test: deps ## build and run every test
+	$(CARGO) test --workspace
+
+lint: deps ## formatting, clippy, documentation and the rules of this repository; warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --quiet
+	$(CARGO) xtask tidy
+
+bench: deps ## measure against named peers on this machine
+	$(CARGO) bench --workspace
+
+fuzz: deps ## run every fuzz target for a minute (SECONDS_EACH=60)
+	fuzz/run-all.sh $(or $(SECONDS_EACH),60)
+
+deps: ## check the Rust toolchain, install what Debian and Ubuntu lack, say what to install elsewhere
+	@scripts/deps.sh
+
+clean: ## remove what was built
+	$(CARGO) clean

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Checks the Rust toolchain and installs the Debian packages that the build needs and this machine lacks.
+set -euo pipefail
+
+minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+# command that shows it is there : Debian package : what needs it
+needs=(
+    "cc:gcc:the linker of every Rust program"
+    "ld:binutils:the linker of every Rust program"
+)
+
+if ! command -v cargo >/dev/null; then
+    echo "deps: no Rust toolchain found. Install Rust $minimum or later as https://rustup.rs says, then run this again." >&2
+    exit 1
+fi
+found=$(rustc --version | cut -d' ' -f2)
+if [ "$(printf '%s\n%s\n' "$minimum" "${found%%-*}" | sort -V | head -n 1)" != "$minimum" ]; then
+    echo "deps: Rust $found is too old, Helix needs $minimum or later: run 'rustup update stable'." >&2
+    exit 1
+fi
+
+missing=()
+for need in "${needs[@]}"; do
+    IFS=: read -r command package reason <<<"$need"
+    if ! command -v "$command" >/dev/null; then
+        echo "deps: $package is missing ($reason)"
+        missing+=("$package")
+    fi
+done
+
+if [ ${#missing[@]} -eq 0 ]; then
+    echo "deps: Rust $found and every package that Helix needs are here"
+    exit 0
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "deps: this is neither Debian nor Ubuntu; install what is called ${missing[*]} there, then run this again." >&2
+    exit 1
+fi
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "deps: not root and no sudo; run 'apt-get install ${missing[*]}' as root, then run this again." >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+echo "deps: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
