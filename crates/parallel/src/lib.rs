@@ -1,0 +1,13 @@
+//! Helix Parallelism: exact decode of one model over ranks that share the KV cache along the sequence.
+//!
+//! ```text
+//!              attention: TPA × KVP                       feed-forward: TPF × EP, the same ranks
+//! x ─> qkv ─> local attention ─> all-to-all + merge ─> o_proj ─> all-reduce ─> FFN or experts ─> all-reduce ─> y
+//! ```
+//!
+//! Source: "Helix Parallelism: Rethinking Sharding Strategies for Interactive Multi-Million-Token LLM Decoding"
+//! (arXiv 2507.07120), and the behaviour of TensorRT-LLM where the paper leaves a choice.
+
+mod layout;
+
+pub use layout::{Coordinates, Layout, LayoutError, MAX_RANKS, shared_expert_tensor};
