@@ -1,3 +1,45 @@
-//! The `helix` command.
+//! The `helix` command: a file a subcommand, each one `run(arguments, output) -> Result<(), Failure>`.
 
-fn main() {}
+mod completions;
+mod exit_codes;
+mod output;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit_codes::Failure;
+use output::{Format, Output};
+
+/// Serves one large language model across the machines you happen to have
+#[derive(Debug, Parser)]
+#[command(name = "helix", version, after_help = exit_codes::help(), max_term_width = 110)]
+struct Cli {
+    /// How results are written to standard output
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut output = Output::standard(cli.format);
+    match run(cli.command, &mut output).and_then(|()| Ok(output.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        Command::Completions(arguments) => completions::run(&arguments, output),
+    }
+}

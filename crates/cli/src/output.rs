@@ -1,0 +1,36 @@
+//! Where a command's result goes: standard output, as text for people or as JSON for scripts.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For scripts: one JSON document, alone.
+    Json,
+}
+
+/// Standard output and the format that the user chose. Everything that is not the result goes to standard error.
+pub struct Output {
+    /// The format to write in.
+    pub format: Format,
+    stdout: BufWriter<StdoutLock<'static>>,
+}
+
+impl Output {
+    /// Standard output.
+    pub fn standard(format: Format) -> Self {
+        Self { format, stdout: BufWriter::new(io::stdout().lock()) }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stdout.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
+    }
+}
