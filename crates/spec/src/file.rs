@@ -185,13 +185,23 @@ pub(crate) fn explain(message: &str) -> (String, Option<String>) {
 /// The name most like `found`, if any is like it at all.
 #[must_use]
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = found.to_lowercase();
-    names
+    by_likeness(found, names.into_iter().map(|name| (name, name))).first().map(|(name, _)| *name)
+}
+
+/// The names that are like `found`, the likest first, each with what belongs to it.
+pub(crate) fn by_likeness<'a, T>(
+    found: &str,
+    names: impl IntoIterator<Item = (&'a str, T)>,
+) -> Vec<(&'a str, T)> {
+    // Comparing is quadratic in the length: of a text that is no name at all, the beginning does.
+    let lower: String = found.chars().take(100).collect::<String>().to_lowercase();
+    let mut likest: Vec<_> = names
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
+        .map(|(name, what)| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name, what))
+        .filter(|(likeness, _, _)| *likeness > 0.7)
+        .collect();
+    likest.sort_by(|a, b| b.0.total_cmp(&a.0));
+    likest.into_iter().map(|(_, name, what)| (name, what)).collect()
 }
 
 #[cfg(test)]

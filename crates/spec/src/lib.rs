@@ -20,7 +20,7 @@ mod units;
 
 pub use cluster::{COORDINATOR, Cluster, Coordinator, Machine, MachineId, Nic, RegionId};
 pub use cost_tables::{CostTables, DeclaredRow, TimeTable, TypeTables};
-pub use device::{Device, DeviceCatalogue, DeviceKind};
+pub use device::{Device, DeviceCatalogue, DeviceKind, UnknownDevice};
 pub use file::{FORMAT_VERSION, FileError, MAX_DESCRIPTION_BYTES, Source, nearest, parse_toml, read_text};
 pub use model::{Architecture, Attention, Experts, ModelShape, NumberFormat};
 pub use network::{Endpoint, Link, Network};
