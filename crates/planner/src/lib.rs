@@ -1,1 +1,3 @@
 //! Where the layers go: flow graph, evaluation, planners.
+
+pub mod flow;
