@@ -48,8 +48,8 @@ pub enum UnitError {
     },
 }
 
-/// Splits `"40 GB"` into `40` and the factor of `GB`.
-fn parse_quantity(text: &str, units: &[(&str, f64)], example: &'static str) -> Result<f64, UnitError> {
+/// Reads `"1.53 GB"` as 1.53 times the factor of `GB`, rounded to the nearest integer: exact for up to 38 digits.
+fn parse_quantity(text: &str, units: &[(&str, u64)], example: &'static str) -> Result<u64, UnitError> {
     let trimmed = text.trim();
     let end = trimmed
         .char_indices()
@@ -61,11 +61,8 @@ fn parse_quantity(text: &str, units: &[(&str, f64)], example: &'static str) -> R
         })
         .map_or(trimmed.len(), |(i, _)| i);
     let (number, unit) = trimmed.split_at(end);
-    let unit = unit.trim();
-    let value: f64 = number
-        .replace('_', "")
-        .parse()
-        .map_err(|_| UnitError::NotANumber { text: text.to_owned(), example })?;
+    let (number, unit) = (number.replace('_', ""), unit.trim());
+    let value: f64 = number.parse().map_err(|_| UnitError::NotANumber { text: text.to_owned(), example })?;
     let Some(&(_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         let allowed = units.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         return Err(UnitError::WrongUnit { text: text.to_owned(), unit: unit.to_owned(), allowed, example });
@@ -73,7 +70,27 @@ fn parse_quantity(text: &str, units: &[(&str, f64)], example: &'static str) -> R
     if value < 0.0 {
         return Err(UnitError::OutOfRange { text: text.to_owned(), why: "it must not be negative" });
     }
-    Ok(value * factor)
+    let rounded = to_integer(text, value * factor as f64)?;
+    let exact = exact_product(&number, factor).unwrap_or(rounded);
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    if exact == 0 && mantissa.contains(|c| matches!(c, '1'..='9')) {
+        let why = "it is smaller than the smallest unit";
+        return Err(UnitError::OutOfRange { text: text.to_owned(), why });
+    }
+    Ok(exact)
+}
+
+/// `number * factor` in integers, halves rounded up; `None` where the digits are too many for that.
+fn exact_product(number: &str, factor: u64) -> Option<u64> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+    let scale = exponent.parse::<i32>().ok()?.checked_sub(i32::try_from(fraction.len()).ok()?)?;
+    let product = digits.checked_mul(u128::from(factor))?;
+    let power = 10u128.checked_pow(scale.unsigned_abs())?;
+    let exact =
+        if scale >= 0 { product.checked_mul(power)? } else { product.checked_add(power / 2)? / power };
+    u64::try_from(exact).ok()
 }
 
 /// Rounds to the nearest integer unit and refuses what an integer cannot hold.
@@ -85,12 +102,6 @@ fn to_integer(text: &str, value: f64) -> Result<u64, UnitError> {
             why: "it is too large (9e18 base units at most)",
         });
     }
-    if value > 0.0 && rounded == 0.0 {
-        return Err(UnitError::OutOfRange {
-            text: text.to_owned(),
-            why: "it is smaller than the smallest unit",
-        });
-    }
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -99,15 +110,20 @@ fn to_integer(text: &str, value: f64) -> Result<u64, UnitError> {
     Ok(rounded as u64)
 }
 
-/// Writes `value` in the largest unit in which it is at least one, with as few digits as keep it exact.
-fn write_quantity(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, f64)]) -> fmt::Result {
-    let decimal = units.iter().filter(|(name, _)| !name.contains('i') || name.ends_with("bit/s"));
-    let (name, factor) = decimal
-        .filter(|(_, factor)| *factor <= value.max(1) as f64)
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .copied()
-        .unwrap_or(units[0]);
-    write!(f, "{} {name}", value as f64 / factor)
+/// Writes `value` in the largest decimal unit in which it is at least one, with every digit that it has: what is
+/// written reads back as the same value.
+fn write_quantity(f: &mut fmt::Formatter<'_>, value: u64, units: &[(&str, u64)]) -> fmt::Result {
+    let power_of_ten = |factor: u64| factor == 10u64.pow(factor.ilog10());
+    let (name, factor) = units
+        .iter()
+        .filter(|(_, factor)| power_of_ten(*factor) && *factor <= value.max(1))
+        .fold(units[0], |best, unit| if unit.1 > best.1 { *unit } else { best });
+    let (whole, rest) = (value / factor, value % factor);
+    let digits = format!("{rest:0width$}", width = factor.ilog10() as usize);
+    match digits.trim_end_matches('0') {
+        "" => write!(f, "{whole} {name}"),
+        fraction => write!(f, "{whole}.{fraction} {name}"),
+    }
 }
 
 macro_rules! integer_unit {
@@ -118,14 +134,13 @@ macro_rules! integer_unit {
 
         impl $name {
             /// The accepted unit names and their sizes in the base unit.
-            pub const UNITS: &'static [(&'static str, f64)] = $units;
+            pub const UNITS: &'static [(&'static str, u64)] = $units;
         }
 
         impl FromStr for $name {
             type Err = UnitError;
             fn from_str(text: &str) -> Result<Self, UnitError> {
-                let value = parse_quantity(text, Self::UNITS, $example)?;
-                Ok(Self(to_integer(text, value)?))
+                Ok(Self(parse_quantity(text, Self::UNITS, $example)?))
             }
         }
 
@@ -164,16 +179,16 @@ integer_unit!(
     Bytes,
     "40 GB",
     &[
-        ("B", 1.0),
-        ("kB", 1e3),
-        ("KB", 1e3),
-        ("MB", 1e6),
-        ("GB", 1e9),
-        ("TB", 1e12),
-        ("KiB", 1024.0),
-        ("MiB", 1_048_576.0),
-        ("GiB", 1_073_741_824.0),
-        ("TiB", 1_099_511_627_776.0),
+        ("B", 1),
+        ("kB", 1_000),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("KiB", 1_024),
+        ("MiB", 1_048_576),
+        ("GiB", 1_073_741_824),
+        ("TiB", 1_099_511_627_776),
     ]
 );
 
@@ -181,7 +196,7 @@ integer_unit!(
     /// Speed of a network link or interface \[bit/s\].
     Bandwidth,
     "10 Gbit/s",
-    &[("bit/s", 1.0), ("kbit/s", 1e3), ("Mbit/s", 1e6), ("Gbit/s", 1e9), ("Tbit/s", 1e12)]
+    &[("bit/s", 1), ("kbit/s", 1_000), ("Mbit/s", 1_000_000), ("Gbit/s", 1_000_000_000), ("Tbit/s", 1_000_000_000_000)]
 );
 
 integer_unit!(
@@ -189,13 +204,13 @@ integer_unit!(
     BytesPerSecond,
     "900 GB/s",
     &[
-        ("B/s", 1.0),
-        ("kB/s", 1e3),
-        ("MB/s", 1e6),
-        ("GB/s", 1e9),
-        ("TB/s", 1e12),
-        ("MiB/s", 1_048_576.0),
-        ("GiB/s", 1_073_741_824.0),
+        ("B/s", 1),
+        ("kB/s", 1_000),
+        ("MB/s", 1_000_000),
+        ("GB/s", 1_000_000_000),
+        ("TB/s", 1_000_000_000_000),
+        ("MiB/s", 1_048_576),
+        ("GiB/s", 1_073_741_824),
     ]
 );
 
@@ -203,7 +218,7 @@ integer_unit!(
     /// Arithmetic speed \[floating-point operations per second\].
     FlopsPerSecond,
     "312 TFLOP/s",
-    &[("FLOP/s", 1.0), ("GFLOP/s", 1e9), ("TFLOP/s", 1e12), ("PFLOP/s", 1e15)]
+    &[("FLOP/s", 1), ("GFLOP/s", 1_000_000_000), ("TFLOP/s", 1_000_000_000_000), ("PFLOP/s", 1_000_000_000_000_000)]
 );
 
 integer_unit!(
@@ -211,13 +226,13 @@ integer_unit!(
     SimTime,
     "50 ms",
     &[
-        ("ps", 1.0),
-        ("ns", 1e3),
-        ("us", 1e6),
-        ("ms", 1e9),
-        ("s", 1e12),
-        ("min", 6e13),
-        ("h", 3.6e15),
+        ("ps", 1),
+        ("ns", 1_000),
+        ("us", 1_000_000),
+        ("ms", 1_000_000_000),
+        ("s", 1_000_000_000_000),
+        ("min", 60_000_000_000_000),
+        ("h", 3_600_000_000_000_000),
     ]
 );
 
@@ -236,10 +251,12 @@ impl Bytes {
 }
 
 impl Bandwidth {
-    /// From bytes a second, the unit in which most tools measure.
+    /// From bytes a second, the unit in which most tools measure; `None` when negative, not finite, too large, or so
+    /// small that it would become zero.
     #[must_use]
     pub fn from_bytes_per_second(bytes: f64) -> Option<Self> {
-        to_integer("", bytes * 8.0).ok().filter(|_| bytes >= 0.0).map(Self)
+        let bits = to_integer("", bytes * 8.0).ok()?;
+        (bytes == 0.0 || (bytes > 0.0 && bits > 0)).then_some(Self(bits))
     }
 
     /// The same speed in bytes a second.
@@ -329,12 +346,29 @@ mod tests {
     }
 
     #[test]
+    fn every_digit_survives_writing_and_reading() {
+        let mut value = 1u64;
+        for step in 0..40_000u64 {
+            value = value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let value = (value >> (step % 64)) % 9_000_000_000_000_000_000;
+            assert_eq!(SimTime(value).to_string().parse(), Ok(SimTime(value)));
+            assert_eq!(Bytes(value).to_string().parse(), Ok(Bytes(value)));
+            assert_eq!(Bandwidth(value).to_string().parse(), Ok(Bandwidth(value)));
+        }
+        // A double has no 2^53 + 1.
+        assert_eq!(Bytes(9_007_199_254_740_993).to_string(), "9007.199254740993 TB");
+        assert_eq!("0.5 B".parse(), Ok(Bytes(1)));
+        assert_eq!("2.5e-1 kB".parse(), Ok(Bytes(250)));
+        assert_eq!("100 s".parse::<SimTime>().unwrap().to_string(), "100 s");
+    }
+
+    #[test]
     fn a_wrong_unit_is_named_with_the_right_ones() {
         let error = "10 GB/s".parse::<Bandwidth>().unwrap_err().to_string();
         assert!(error.contains("`GB/s`") && error.contains("`Gbit/s`"), "{error}");
         assert!(matches!("10".parse::<Bytes>(), Err(UnitError::WrongUnit { .. })));
         assert!(matches!("GB".parse::<Bytes>(), Err(UnitError::NotANumber { .. })));
-        for bad in ["-1 GB", "1e40 GB", "0.1 B"] {
+        for bad in ["-1 GB", "1e40 GB", "0.1 B", "1e-400 GB"] {
             assert!(matches!(bad.parse::<Bytes>(), Err(UnitError::OutOfRange { .. })), "{bad}");
         }
         for bad in ["NaN GB", "inf GB", "", "--3 GB", "1e GB", "é GB"] {
@@ -348,5 +382,9 @@ mod tests {
         assert_eq!(TokensPerSecond::new(f64::INFINITY), None);
         assert_eq!(TokensPerSecond::new(-1.0), None);
         assert_eq!(SimTime::from_seconds(f64::NAN), None);
+        for bad in [f64::NAN, -1.0, 0.01, 1e300] {
+            assert_eq!(Bandwidth::from_bytes_per_second(bad), None);
+        }
+        assert_eq!(Bandwidth::from_bytes_per_second(0.0), Some(Bandwidth(0)));
     }
 }
