@@ -9,5 +9,11 @@
 //! (arXiv 2507.07120), and the behaviour of TensorRT-LLM where the paper leaves a choice.
 
 mod layout;
+mod ledger;
+mod merge;
+mod real;
 
 pub use layout::{Coordinates, Layout, LayoutError, MAX_RANKS, shared_expert_tensor};
+pub use ledger::{Ledger, LedgerError, Ownership};
+pub use merge::{Base, Statistics, combine, merge_into};
+pub use real::{Real, Wire};
