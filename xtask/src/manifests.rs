@@ -7,7 +7,7 @@ use anyhow::Context as _;
 /// A crate and the crates of ours that it may depend on, dev-dependencies included.
 const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("spec", &[]),
-    ("cost", &["spec"]),
+    ("cost", &["spec", "parallel"]),
     ("planner", &["spec", "cost"]),
     ("scheduler", &["spec"]),
     ("sim", &["spec", "cost", "scheduler"]),
