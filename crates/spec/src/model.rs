@@ -1,4 +1,15 @@
 //! The shape of a model: how many layers, how wide, and what each one weighs and keeps.
+//!
+//! ```text
+//! preset name ─┐
+//! folder ──────┼─> config.json ─keys─> config (families, quantization) ─> ModelShape
+//! file ────────┘
+//! ```
+
+mod config;
+mod keys;
+mod preset;
+mod quantization;
 
 use std::ops::Range;
 
@@ -111,6 +122,14 @@ pub struct Experts {
     pub dense_layers: Vec<u32>,
 }
 
+impl Experts {
+    /// Whether the feed-forward of this layer is made of experts.
+    #[must_use]
+    pub fn is_sparse(&self, layer: u32) -> bool {
+        self.dense_layers.binary_search(&layer).is_err()
+    }
+}
+
 /// A decoder-only transformer, as far as planning needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelShape {
@@ -175,7 +194,7 @@ impl ModelShape {
     pub fn ffn_parameters(&self, layer: u32) -> u64 {
         let hidden = u64::from(self.hidden);
         match &self.experts {
-            Some(experts) if experts.dense_layers.binary_search(&layer).is_err() => {
+            Some(experts) if experts.is_sparse(layer) => {
                 let routed = u64::from(experts.routed) * 3 * hidden * u64::from(experts.width);
                 let shared = u64::from(experts.shared) * 3 * hidden * u64::from(experts.shared_width);
                 routed + shared + hidden * u64::from(experts.routed)
@@ -184,20 +203,72 @@ impl ModelShape {
         }
     }
 
-    /// Weights of one layer, both norms included \[numbers\].
+    /// Weights of the norms and biases that the family's layers have \[numbers\].
+    ///
+    /// Biases that a configuration turns on beyond its family's are not counted: less than a ten-thousandth.
+    fn vector_parameters(&self, layer: u32) -> u64 {
+        let norms = 2 * u64::from(self.hidden);
+        let of_attention = match self.attention {
+            Attention::Grouped { query_heads, kv_heads, head_dim } => match self.architecture {
+                Architecture::Qwen2 => {
+                    (u64::from(query_heads) + 2 * u64::from(kv_heads)) * u64::from(head_dim)
+                }
+                Architecture::Qwen3 | Architecture::Qwen3Moe => 2 * u64::from(head_dim),
+                _ => 0,
+            },
+            Attention::Latent { q_lora_rank, kv_lora_rank, .. } => {
+                u64::from(q_lora_rank.unwrap_or(0)) + u64::from(kv_lora_rank)
+            }
+        };
+        let routing_bias = match (&self.experts, self.architecture) {
+            (Some(experts), Architecture::DeepseekV3) if experts.is_sparse(layer) => {
+                u64::from(experts.routed)
+            }
+            _ => 0,
+        };
+        norms + of_attention + routing_bias
+    }
+
+    /// Weights of one layer, norms and biases included \[numbers\].
     #[must_use]
     pub fn layer_parameters(&self, layer: u32) -> u64 {
-        self.attention_parameters() + self.ffn_parameters(layer) + 2 * u64::from(self.hidden)
+        self.attention_parameters() + self.ffn_parameters(layer) + self.vector_parameters(layer)
+    }
+
+    /// Weights of one layer that one token multiplies with: of the routed experts only those it visits \[numbers\].
+    #[must_use]
+    pub fn active_layer_parameters(&self, layer: u32) -> u64 {
+        let idle = match &self.experts {
+            Some(experts) if experts.is_sparse(layer) => {
+                u64::from(experts.routed - experts.per_token)
+                    * 3
+                    * u64::from(self.hidden)
+                    * u64::from(experts.width)
+            }
+            _ => 0,
+        };
+        self.layer_parameters(layer) - idle
     }
 
     /// Weights of the whole model, embedding and output projection included \[numbers\].
     #[must_use]
     pub fn parameters(&self) -> u64 {
+        (0..self.layers).map(|layer| self.layer_parameters(layer)).sum::<u64>() + self.end_parameters()
+    }
+
+    /// Weights that take part in one token, as model cards count them: the embeddings whole, of the routed experts only
+    /// those that the token visits \[numbers\].
+    #[must_use]
+    pub fn active_parameters(&self) -> u64 {
+        (0..self.layers).map(|layer| self.active_layer_parameters(layer)).sum::<u64>() + self.end_parameters()
+    }
+
+    /// Weights outside the layers: embedding, output projection, last norm \[numbers\].
+    #[must_use]
+    pub fn end_parameters(&self) -> u64 {
         let embeddings = u64::from(self.vocab) * u64::from(self.hidden);
-        let ends = if self.tied_embeddings { embeddings } else { 2 * embeddings };
-        (0..self.layers).map(|layer| self.layer_parameters(layer)).sum::<u64>()
-            + ends
-            + u64::from(self.hidden)
+        let both = if self.tied_embeddings { embeddings } else { 2 * embeddings };
+        both + u64::from(self.hidden)
     }
 
     /// Memory of the weights of a layer range.
