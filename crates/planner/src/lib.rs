@@ -1,6 +1,20 @@
 //! Where the layers go: flow graph, evaluation, planners.
 
+mod baselines;
 pub mod bounds;
+mod evaluation;
 pub mod flow;
+mod instance;
 mod linear;
 pub mod packing;
+mod plan;
+mod validate;
+
+pub use baselines::{BaselineError, homogeneous, petals, separate, separate_plus, swarm};
+pub use evaluation::{
+    Bottleneck, CutPart, EvaluateError, Evaluation, Idle, IdleReason, LinkFlow, MachineUse, Part, Pipeline,
+    PlacementGraph, UNITS_PER_TOKEN, evaluate, placement_graph, throughput,
+};
+pub use instance::{Instance, ModelTooLarge, PartialInference};
+pub use plan::{Baseline, Candidate, Plan, PlanError, plan_baseline, plan_best};
+pub use validate::{Violation, violations};

@@ -1,0 +1,154 @@
+//! What is to be planned: a cluster, a model, and what every machine does with how many layers.
+
+use helix_cost::{Capability, CostModel, DoesNotFit, Wire};
+use helix_spec::{Bytes, Cluster, MachineId, ModelShape};
+
+/// Whether a request may enter a machine in the middle of its layer range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PartialInference {
+    /// A machine always runs its whole range: the next one begins where the last one ended.
+    #[default]
+    Off,
+    /// A machine may run only the end of its range: the next one holds the layer at which the last one ended.
+    On,
+}
+
+/// A planning problem. Holds what every machine does with every number of layers that a planner may give it, so that
+/// planners look up instead of asking the cost model.
+pub struct Instance<'a> {
+    /// The machines and the network.
+    pub cluster: &'a Cluster,
+    /// The model.
+    pub model: &'a ModelShape,
+    /// Costs of layers on machines.
+    pub costs: &'a dyn CostModel,
+    /// Which transitions between machines are allowed.
+    pub partial: PartialInference,
+    tables: Vec<Vec<Option<Capability>>>,
+}
+
+impl<'a> Instance<'a> {
+    /// Asks the cost model for every machine once.
+    #[must_use]
+    pub fn new(
+        cluster: &'a Cluster,
+        model: &'a ModelShape,
+        costs: &'a dyn CostModel,
+        partial: PartialInference,
+    ) -> Self {
+        let tables = cluster
+            .machines
+            .iter()
+            .map(|machine| {
+                let most = costs.planned_layers(machine).min(model.layers);
+                (1..=most).map(|layers| costs.capability(machine, layers).ok()).collect()
+            })
+            .collect();
+        Self { cluster, model, costs, partial, tables }
+    }
+
+    /// The most layers that a planner gives to a machine; 0 if it can hold none.
+    #[must_use]
+    pub fn planned_layers(&self, machine: MachineId) -> u32 {
+        u32::try_from(self.tables[machine.index()].len()).expect("at most as many as the model has layers")
+    }
+
+    /// What a machine does with `layers` layers; beyond what a planner would give it, the cost model is asked again.
+    pub fn capability(&self, machine: MachineId, layers: u32) -> Result<Capability, DoesNotFit> {
+        let table = &self.tables[machine.index()];
+        let row = (layers as usize).checked_sub(1).and_then(|index| table.get(index)).copied().flatten();
+        match row {
+            Some(capability) => Ok(capability),
+            None => self.costs.capability(self.cluster.machine(machine), layers),
+        }
+    }
+
+    /// The same as [`Self::capability`] for planners: nothing outside the table, throughput only \[tokens/s\].
+    #[must_use]
+    pub fn planned_throughput(&self, machine: MachineId, layers: u32) -> Option<f64> {
+        let table = &self.tables[machine.index()];
+        table.get((layers as usize).checked_sub(1)?).copied().flatten().map(|row| row.throughput.get())
+    }
+
+    /// Sizes of what travels between machines.
+    #[must_use]
+    pub fn wire(&self) -> Wire {
+        self.costs.wire()
+    }
+
+    /// Throughput that the machines cannot exceed together, whatever the placement \[tokens/s\]: every machine at its
+    /// best number of layers, its network interface included, shared by all layers
+    /// (`1/L · Σ max_k k · min(T(k), NIC)`; the "max compute throughput" of the paper's artifact).
+    #[must_use]
+    pub fn compute_bound(&self) -> f64 {
+        let activation = self.wire().activation.0 as f64;
+        let work: f64 = self
+            .cluster
+            .machine_ids()
+            .map(|id| {
+                let nic = self.cluster.machine(id).nic;
+                let nic = nic.inbound.min(nic.outbound).bytes_per_second() / activation;
+                (1..=self.planned_layers(id))
+                    .filter_map(|k| self.planned_throughput(id, k).map(|t| f64::from(k) * t.min(nic)))
+                    .fold(0.0, f64::max)
+            })
+            .sum();
+        work / f64::from(self.model.layers)
+    }
+
+    /// Fails if all machines together, each with as many layers as it can hold at all, do not hold the model.
+    pub fn check_capacity(&self) -> Result<(), ModelTooLarge> {
+        let holds: u64 = self.cluster.machine_ids().map(|id| u64::from(self.most_layers(id))).sum();
+        if holds >= u64::from(self.model.layers) {
+            return Ok(());
+        }
+        let missing_layers = u64::from(self.model.layers) - holds;
+        let layer = self.model.heaviest_layer_bytes();
+        Err(ModelTooLarge {
+            model: self.model.name.clone(),
+            layers: self.model.layers,
+            holds,
+            missing: Bytes(layer.0.saturating_mul(missing_layers)),
+            weights: self.model.weight_bytes(0..self.model.layers),
+            memory: Bytes(self.cluster.machines.iter().fold(0u64, |sum, m| sum.saturating_add(m.memory.0))),
+        })
+    }
+
+    /// The most layers that a machine can hold at all, with the least useful cache.
+    #[must_use]
+    pub fn most_layers(&self, machine: MachineId) -> u32 {
+        let fits = |layers: u32| self.capability(machine, layers).is_ok();
+        let (mut low, mut high) = (self.planned_layers(machine), self.model.layers);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if fits(middle) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        low
+    }
+}
+
+/// The model does not fit on the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{model} has {layers} layers ({weights} of weights), the machines hold {holds} of them ({memory} of memory, part of \
+     which the cache needs): at least {missing} more are needed for weights; add machines, or take a smaller or \
+     quantised model"
+)]
+pub struct ModelTooLarge {
+    /// The model.
+    pub model: String,
+    /// Its layers.
+    pub layers: u32,
+    /// Layers that the machines can hold together.
+    pub holds: u64,
+    /// Memory that is missing for the weights of the layers that fit nowhere.
+    pub missing: Bytes,
+    /// Weights of all layers.
+    pub weights: Bytes,
+    /// Memory of all machines together.
+    pub memory: Bytes,
+}

@@ -1,0 +1,143 @@
+//! Choosing a placement: the planners by name, and the best of several under the exact evaluator.
+
+use std::fmt;
+
+use helix_spec::{MachineId, Placement};
+
+use crate::baselines::{BaselineError, homogeneous, petals, separate, separate_plus, swarm};
+use crate::evaluation::{EvaluateError, Evaluation, evaluate};
+use crate::{Instance, ModelTooLarge};
+
+/// The rules by which others place models; `auto` compares them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Baseline {
+    /// Machines join one by one where the model is worst served.
+    Petals,
+    /// Equal stages, machines spread over them.
+    Swarm,
+    /// Full chains, strongest type first.
+    Homogeneous,
+    /// Pipelines of one type each.
+    Separate,
+    /// The same, and mixed pipelines from the leftovers.
+    SeparatePlus,
+}
+
+impl Baseline {
+    /// All of them, in the order in which they are tried.
+    pub const ALL: [Self; 5] =
+        [Self::Petals, Self::Swarm, Self::Homogeneous, Self::Separate, Self::SeparatePlus];
+
+    /// The name on the command line and in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Petals => "petals",
+            Self::Swarm => "swarm",
+            Self::Homogeneous => "homogeneous",
+            Self::Separate => "separate",
+            Self::SeparatePlus => "separate-plus",
+        }
+    }
+
+    /// The placement that follows from the rule.
+    pub fn place(self, instance: &Instance<'_>) -> Result<Placement, BaselineError> {
+        match self {
+            Self::Petals => petals(instance, &instance.cluster.machine_ids().collect::<Vec<MachineId>>()),
+            Self::Swarm => swarm(instance),
+            Self::Homogeneous => homogeneous(instance),
+            Self::Separate => separate(instance),
+            Self::SeparatePlus => separate_plus(instance),
+        }
+    }
+}
+
+impl fmt::Display for Baseline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The machines cannot hold the model.
+    #[error(transparent)]
+    TooLarge(#[from] ModelTooLarge),
+    /// The chosen rule has no placement for this cluster.
+    #[error(transparent)]
+    Baseline(#[from] BaselineError),
+    /// The placement cannot run.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// No rule has a placement that carries anything.
+    #[error("no planner found a placement that carries a token: {}", .0.join("; "))]
+    Nothing(
+        /// What each planner said.
+        Vec<String>,
+    ),
+}
+
+/// A placement and how good it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Who made it.
+    pub planner: String,
+    /// The placement.
+    pub placement: Placement,
+    /// How good it is.
+    pub evaluation: Evaluation,
+}
+
+/// One planner's try, for comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Who made it.
+    pub planner: String,
+    /// How good it is, or why there is none.
+    pub result: Result<Evaluation, String>,
+}
+
+/// One baseline's plan.
+pub fn plan_baseline(instance: &Instance<'_>, baseline: Baseline) -> Result<Plan, PlanError> {
+    instance.check_capacity()?;
+    let placement = baseline.place(instance)?;
+    let evaluation = evaluate(instance, &placement)?;
+    Ok(Plan { planner: baseline.name().to_owned(), placement, evaluation })
+}
+
+/// The baseline with the most throughput; among equals the one with the fewest hops, then the first. Every try is
+/// returned beside it.
+pub fn plan_best(instance: &Instance<'_>) -> Result<(Plan, Vec<Candidate>), PlanError> {
+    instance.check_capacity()?;
+    let mut best: Option<Plan> = None;
+    let mut candidates = Vec::new();
+    for baseline in Baseline::ALL {
+        let planner = baseline.name().to_owned();
+        match plan_baseline(instance, baseline) {
+            Ok(plan) => {
+                candidates.push(Candidate { planner, result: Ok(plan.evaluation.clone()) });
+                if best.as_ref().is_none_or(|best| better(&plan.evaluation, &best.evaluation)) {
+                    best = Some(plan);
+                }
+            }
+            Err(error) => candidates.push(Candidate { planner, result: Err(error.to_string()) }),
+        }
+    }
+    match best {
+        Some(plan) if plan.evaluation.throughput > 0.0 => Ok((plan, candidates)),
+        _ => {
+            let words = |candidate: &Candidate| match &candidate.result {
+                Ok(_) => format!("{}: no way through", candidate.planner),
+                Err(error) => error.clone(),
+            };
+            Err(PlanError::Nothing(candidates.iter().map(words).collect()))
+        }
+    }
+}
+
+fn better(new: &Evaluation, old: &Evaluation) -> bool {
+    let order =
+        new.throughput.total_cmp(&old.throughput).then_with(|| old.mean_depth().total_cmp(&new.mean_depth()));
+    order == std::cmp::Ordering::Greater
+}
