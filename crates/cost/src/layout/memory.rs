@@ -1,5 +1,7 @@
 //! What the fullest rank of a configuration holds.
 
+use helix_spec::ModelShape;
+
 use super::config::Config;
 use super::shard::{AttentionShard, FfnShard};
 use super::study::Study;
@@ -43,6 +45,8 @@ pub(super) struct Shards<'a> {
     pub experts: FfnShard,
     /// The output projection (and the embedding) \[numbers\].
     pub vocabulary: f64,
+    /// Norms and biases of a dense layer and of one with experts, on every rank \[numbers\].
+    vectors: (f64, f64),
 }
 
 impl<'a> Shards<'a> {
@@ -55,6 +59,7 @@ impl<'a> Shards<'a> {
             dense: FfnShard::new(model, config, true, study.formats.weights),
             experts: FfnShard::new(model, config, false, study.formats.weights),
             vocabulary: f64::from(model.vocab) * f64::from(model.hidden) / f64::from(config.ffn_ranks()),
+            vectors: (vectors(model, false), vectors(model, true)),
         }
     }
 
@@ -77,13 +82,12 @@ impl<'a> Shards<'a> {
     fn memory(&self, stage: u32, batch: u32) -> RankMemory {
         let (model, (dense, experts)) = (self.study.model, self.kinds(stage));
         let layers = self.study.stage(self.config.layout, stage);
-        let norms = 2.0 * f64::from(model.hidden);
         let embedding = layers.start == 0 && layers.start < layers.end;
         let tied = model.tied_embeddings && embedding;
         let ends = f64::from(u8::from(embedding)) + f64::from(u8::from(self.has_output(stage) && !tied));
-        let weights = (dense + experts) * (self.attention.weights() + norms)
-            + dense * self.dense.weights()
-            + experts * self.experts.weights()
+        let weights = (dense + experts) * self.attention.weights()
+            + dense * (self.dense.weights() + self.vectors.0)
+            + experts * (self.experts.weights() + self.vectors.1)
             + ends * self.vocabulary;
         let on_rank = f64::from(self.config.requests_on_rank(batch));
         let requests = on_rank * f64::from(self.config.pipeline());
@@ -94,4 +98,12 @@ impl<'a> Shards<'a> {
             cache: cached * self.study.rates.cache_bytes,
         }
     }
+}
+
+/// What a layer holds besides the matrices of attention and feed-forward; 0 if the model has no such layer.
+fn vectors(model: &ModelShape, sparse: bool) -> f64 {
+    let is_sparse = |layer: u32| model.experts.as_ref().is_some_and(|experts| experts.is_sparse(layer));
+    let Some(layer) = (0..model.layers).find(|layer| is_sparse(*layer) == sparse) else { return 0.0 };
+    let matrices = model.attention_parameters() + model.ffn_parameters(layer);
+    model.layer_parameters(layer).saturating_sub(matrices) as f64
 }

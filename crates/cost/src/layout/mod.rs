@@ -12,6 +12,7 @@
 //! Source: the Helix Parallelism paper (arXiv 2507.07120): its roofline (appendix A), the evaluation method of its
 //! section 3, and HOP-B (section 2.1.3). What the paper does not disclose is in [`Hardware`], marked as calibrated.
 
+mod choose;
 mod config;
 mod figure1;
 mod frontier;
@@ -23,7 +24,9 @@ mod step;
 mod study;
 mod sweep;
 mod volume;
+mod whatif;
 
+pub use choose::{Choice, ChooseError, Demand, Shortage, best_layout, choose, rank};
 pub use config::{Config, Sharing, Strategy};
 pub use figure1::{LatentRoofline, OutputProjection, Roofline};
 pub use frontier::{Advantage, Frontier, Headline, advantages, headline};
@@ -34,3 +37,4 @@ pub use step::{LayerKind, LayerTime, Performance};
 pub use study::{Formats, Study};
 pub use sweep::{Point, Sweep, configurations, default_batches, sweep};
 pub use volume::{all_reduce_bytes, exchange_bytes, exchange_stats_bytes};
+pub use whatif::{Crossing, crossing, devices_needed, longest_context};

@@ -46,15 +46,18 @@ pub fn configurations(model: &ModelShape, devices: u32) -> Vec<Config> {
     let mut configs = Vec::new();
     for ranks in 1..=devices {
         for layout in Layout::all(ranks) {
-            for pipeline in 1..=(devices / ranks).min(model.layers) {
-                let Ok(layout) = Layout::new(RankLayout { pipeline, ..layout.widths() }) else { continue };
-                let whole = [
-                    Some(Config::ranks(layout)),
-                    requests(layout).filter(|_| ranks > 1),
-                    // The paper leaves Medha out where the cache is latent: its tensor parallelism only copies it.
-                    groups(layout).filter(|_| !latent),
-                ];
-                configs.extend(whole.into_iter().flatten().filter(|config| config.fits(model).is_ok()));
+            let whole = [
+                Some(Config::ranks(layout)),
+                requests(layout).filter(|_| ranks > 1),
+                // The paper leaves Medha out where the cache is latent: its tensor parallelism only copies it.
+                groups(layout).filter(|_| !latent),
+            ];
+            // Nothing but the number of layers limits the stages.
+            for config in whole.into_iter().flatten().filter(|config| config.fits(model).is_ok()) {
+                for pipeline in 1..=(devices / ranks).min(model.layers) {
+                    let widths = RankLayout { pipeline, ..layout.widths() };
+                    configs.extend(Layout::new(widths).ok().map(|layout| Config { layout, ..config }));
+                }
             }
         }
     }

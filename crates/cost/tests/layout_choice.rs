@@ -1,0 +1,171 @@
+//! The choice of a layout against trying everything, and what is said where there is none.
+
+mod layout_models;
+
+use std::num::NonZeroU32;
+
+use helix_cost::layout::{
+    Choice, ChooseError, Crossing, Demand, Formats, Hardware, Overlap, Sharing, Study, best_layout, choose,
+    configurations, crossing, devices_needed, longest_context, rank,
+};
+use helix_spec::{LayerRange, ModelShape, RankLayout};
+use layout_models::{deepseek_r1, llama_405b};
+
+fn demand(devices: u32, ttl_ms: Option<f64>, users: Option<u32>) -> Demand {
+    Demand {
+        devices: NonZeroU32::new(devices).unwrap(),
+        ttl_s: ttl_ms.map(|ms| ms / 1e3),
+        users: users.map(|users| NonZeroU32::new(users).unwrap()),
+    }
+}
+
+fn study<'a>(model: &'a ModelShape, hardware: &'a Hardware, context: u64) -> Study<'a> {
+    Study::new(model, hardware, Formats::FP4, context)
+}
+
+/// The most tokens a second of all layouts, batches and replicas that meet a target.
+fn by_trying_everything(study: &Study<'_>, devices: u32, ttl_s: f64) -> f64 {
+    let mut best = 0.0_f64;
+    for config in configurations(study.model, devices) {
+        if config.sharing != Sharing::Ranks {
+            continue;
+        }
+        for batch in 1..=2000 {
+            let found = study.evaluate(config, batch, Overlap::BestChunks);
+            if found.fits && found.ttl_s <= ttl_s {
+                let replicas = f64::from(devices / config.devices());
+                best = best.max(replicas * found.users as f64 / found.ttl_s);
+            }
+        }
+    }
+    best
+}
+
+#[test]
+fn the_choice_is_the_best_of_all() {
+    let hardware = Hardware::gb200_nvl72();
+    for (model, devices, context, ttl_ms) in [
+        (llama_405b(), 8, 131_072, 25.0),
+        (llama_405b(), 12, 1_000_000, 60.0),
+        (deepseek_r1(), 8, 500_000, 12.0),
+        (deepseek_r1(), 16, 32_768, 10.0),
+    ] {
+        let study = study(&model, &hardware, context);
+        let best = by_trying_everything(&study, devices, ttl_ms / 1e3);
+        let chosen = choose(&study, demand(devices, Some(ttl_ms), None)).unwrap();
+        assert!(chosen.performance.ttl_s <= ttl_ms / 1e3 && chosen.performance.fits);
+        assert!((chosen.tokens_per_s() / best - 1.0).abs() < 1e-9, "{chosen:?}: {best}");
+    }
+}
+
+#[test]
+fn memory_and_time_never_shrink_with_the_batch() {
+    let hardware = Hardware::gb200_nvl72();
+    for model in [llama_405b(), deepseek_r1()] {
+        let study = study(&model, &hardware, 100_000);
+        for config in configurations(&model, 16) {
+            let mut last = study.evaluate(config, 1, Overlap::BestChunks);
+            for batch in 2..40 {
+                let next = study.evaluate(config, batch, Overlap::BestChunks);
+                assert!(
+                    next.ttl_s >= last.ttl_s && next.memory.total() >= last.memory.total(),
+                    "{config} {batch}"
+                );
+                last = next;
+            }
+        }
+    }
+}
+
+#[test]
+fn with_a_number_of_requests_the_fastest_wins() {
+    let (model, hardware) = (deepseek_r1(), Hardware::gb200_nvl72());
+    let study = study(&model, &hardware, 1_000_000);
+    let choices = rank(&study, demand(64, None, Some(8))).unwrap();
+    assert!(choices[0].config.kv() > 1 && choices[0].users() >= 8);
+    assert!(choices.windows(2).all(|pair| pair[0].performance.ttl_s <= pair[1].performance.ttl_s));
+}
+
+#[test]
+fn a_long_context_is_sharded_and_a_short_one_is_not() {
+    let (model, hardware) = (llama_405b(), Hardware::gb200_nvl72());
+    let demand = demand(64, None, Some(1));
+    let long = study(&model, &hardware, 1_000_000);
+    assert!(choose(&long, demand).unwrap().config.kv() > 1);
+    let Crossing::HelixFrom { context, other } = crossing(&long, demand) else {
+        panic!("short contexts need no KVP");
+    };
+    let kv_at = |context| choose(&study(&model, &hardware, context), demand).unwrap().config.kv();
+    assert!(kv_at(context) > 1 && kv_at(context - 1024) == 1 && other.config.kv() == 1, "{context}");
+    // The same crossing seen from below.
+    let below = study(&model, &hardware, context / 3);
+    let Crossing::HelixFrom { context: again, other } = crossing(&below, demand) else {
+        panic!("it is there from below too");
+    };
+    assert!(again.abs_diff(context) <= 1024 && other.config.kv() > 1, "{again} {context}");
+}
+
+#[test]
+fn what_does_not_fit_says_what_is_missing() {
+    let (model, hardware) = (llama_405b(), Hardware::gb200_nvl72());
+    let study = study(&model, &hardware, 4_000_000);
+    let wanted = demand(2, Some(100.0), None);
+    let Err(ChooseError::Memory { nearest, .. }) = choose(&study, wanted) else {
+        panic!("516 GB of cache do not fit in two devices");
+    };
+    // Weights 203 GB and cache 516 GB on two devices of 186 GB.
+    let needed = (model.parameters() as f64 / 2.0 + 4e6 * 129_024.0) / 2e9;
+    assert!((nearest.missing / 1e9 - (needed - 186.0)).abs() < 0.2, "{} {needed}", nearest.missing);
+    let (devices, choice) = devices_needed(&study, wanted, 1024).unwrap();
+    assert_eq!(devices, 4);
+    let longest = longest_context(&study, choice.config, choice.batch).unwrap();
+    assert!(longest >= 4_000_000);
+    let memory = |context| study.at_context(context).memory(choice.config, choice.batch).total();
+    assert!(memory(longest) <= 186e9 && memory(longest + u64::from(choice.config.kv())) > 186e9);
+}
+
+#[test]
+fn an_impossible_target_names_the_fastest() {
+    let (model, hardware) = (deepseek_r1(), Hardware::gb200_nvl72());
+    let study = study(&model, &hardware, 1_000_000);
+    let Err(ChooseError::Latency { fastest, .. }) = choose(&study, demand(64, Some(1.0), None)) else {
+        panic!("61 layers of 45 us take longer than 1 ms");
+    };
+    let by_hand = rank(&study, demand(64, None, None)).unwrap()[0];
+    assert_eq!(fastest.performance.ttl_s, by_hand.performance.ttl_s);
+}
+
+#[test]
+fn no_input_makes_it_panic_or_hang() {
+    let (model, mut hardware) = (deepseek_r1(), Hardware::gb200_nvl72());
+    hardware.layer_overhead = helix_spec::SimTime(0);
+    for context in [0, 1, u64::MAX] {
+        for ttl in [None, Some(f64::NAN), Some(0.0), Some(-1.0), Some(f64::INFINITY)] {
+            for users in [None, Some(u32::MAX)] {
+                let study = study(&model, &hardware, context);
+                let wanted = demand(4, ttl, users);
+                let choice: Result<Choice, _> = choose(&study, wanted);
+                if let Ok(choice) = choice {
+                    assert!(choice.tokens_per_s().is_finite());
+                }
+                let _ = crossing(&study, wanted);
+                let _ = devices_needed(&study, wanted, 16);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_machine_in_a_pipeline_gets_a_layout_of_its_layers() {
+    let (model, mut hardware) = (llama_405b(), Hardware::gb200_nvl72());
+    let layers = LayerRange::new(10, 20).unwrap();
+    let eight = NonZeroU32::new(8).unwrap();
+    hardware.devices = 1;
+    assert_eq!(best_layout(&hardware, &model, layers, (8192, eight)).unwrap(), RankLayout::SINGLE);
+    hardware.devices = 4;
+    let short = best_layout(&hardware, &model, layers, (8192, eight)).unwrap();
+    assert_eq!((short.ranks(), short.kv), (Some(4), 1));
+    hardware.devices = 16;
+    let long = best_layout(&hardware, &model, layers, (400_000, eight)).unwrap();
+    assert!(long.kv > 1, "16 ranks would copy the cache of 8 heads: {long:?}");
+}
