@@ -5,7 +5,7 @@
 mod shapes;
 
 use divan::{Bencher, black_box};
-use helix_planner::flow::{FlowNetwork, MaxFlow, NodeId};
+use helix_planner::flow::{EdgeCost, FlowNetwork, MaxFlow, NodeId, min_cost_max_flow};
 use petgraph::graph::DiGraph;
 use shapes::{Shape, all};
 
@@ -35,6 +35,23 @@ fn helix_again(bencher: Bencher, shape: &Shape) {
         solver.clear_flow();
         black_box(solver.solve())
     });
+}
+
+/// A hop for every edge, and latencies that are nearly all different.
+#[divan::bench(args = all(), max_time = 5)]
+fn helix_cheapest(bencher: Bencher, shape: &Shape) {
+    let network = network(shape);
+    let costs: Vec<_> = shape.latencies().into_iter().map(|latency| EdgeCost { hops: 1, latency }).collect();
+    bencher.bench(|| min_cost_max_flow(black_box(&network), NodeId(0), NodeId(1), &costs));
+}
+
+/// The same with numbers of 128 bits, which latencies so large need.
+#[divan::bench(args = all(), max_time = 5)]
+fn helix_cheapest_wide(bencher: Bencher, shape: &Shape) {
+    let network = network(shape);
+    let scaled = shape.latencies().into_iter().map(|latency| 1000 * latency);
+    let costs: Vec<_> = scaled.map(|latency| EdgeCost { hops: 1, latency }).collect();
+    bencher.bench(|| min_cost_max_flow(black_box(&network), NodeId(0), NodeId(1), &costs));
 }
 
 #[divan::bench(args = all())]

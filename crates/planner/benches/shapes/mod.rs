@@ -6,6 +6,14 @@ pub type Edges = Vec<(u32, u32, u64)>;
 /// The largest capacity that Helix uses: five billion tokens a second in millionths.
 const HUGE: u64 = 5_000_000_000_000_000;
 
+impl Shape {
+    /// A latency for each edge, up to 100 ms in picoseconds, nearly all different.
+    pub fn latencies(&self) -> Vec<u64> {
+        let mut dice = Dice(11);
+        self.edges.iter().map(|_| dice.below(100_000_000_000)).collect()
+    }
+}
+
 /// A shape, its number of nodes and its edges.
 pub struct Shape {
     pub name: &'static str,

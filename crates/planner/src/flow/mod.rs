@@ -7,6 +7,7 @@
 //! ```text
 //! FlowNetwork ── max_flow ──> Flow ── min_cut ──> MinCut      which edges hold it back
 //!                               └──── decompose ─> [Path]      what goes where
+//! FlowNetwork + EdgeCosts ── min_cost_max_flow ──> MinCostFlow   the cheapest of all maximum flows, with its proof
 //! MaxFlow: the same with memory, for many questions about one network
 //! verify_*: proofs of the answers, which trust none of the above
 //! ```
@@ -19,6 +20,7 @@ mod cut;
 mod decompose;
 mod dinic;
 mod max_flow;
+mod min_cost;
 mod network;
 mod residual;
 mod verify;
@@ -26,5 +28,6 @@ mod verify;
 pub use cut::MinCut;
 pub use decompose::{Path, cancel_circulations, decompose};
 pub use max_flow::{Flow, MaxFlow};
+pub use min_cost::{EdgeCost, MinCostFlow, Potential, min_cost_max_flow, verify_min_cost};
 pub use network::{Edge, EdgeId, FlowError, FlowNetwork, MAX_EDGES, NodeId};
 pub use verify::{FlowFault, verify_feasible, verify_maximum};

@@ -13,9 +13,9 @@ use super::network::{FlowError, FlowNetwork};
 /// Why something is not a (maximum) flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FlowFault {
-    /// Source or sink do not belong to the network.
+    /// Source, sink or costs do not fit the network.
     #[error(transparent)]
-    Terminals(#[from] FlowError),
+    Question(#[from] FlowError),
     /// A flow for another network.
     #[error("the flow has {amounts} amounts but the network has {edges} edges")]
     Length {
@@ -67,6 +67,22 @@ pub enum FlowFault {
         value: u64,
         /// Capacity of the cut.
         cut: u128,
+    },
+    /// Sums of costs that are not those of the flow.
+    #[error("the flow claims a cost of {claimed:?} (hops, latency), but its edges add up to {found:?}")]
+    WrongCost {
+        /// What is stated.
+        claimed: (u128, u128),
+        /// What the amounts and costs give.
+        found: (u128, u128),
+    },
+    /// A flow that may not be the cheapest: the prices do not prove it.
+    #[error(
+        "edge {edge} breaks the proof that the flow is the cheapest: its cost does not fit the prices at its ends"
+    )]
+    NotCheapest {
+        /// The edge.
+        edge: u32,
     },
 }
 

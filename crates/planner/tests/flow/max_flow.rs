@@ -1,12 +1,10 @@
 //! Maximum flow against petgraph's `dinics`, against every cut of small networks, and against itself.
 
-mod networks;
-
+use crate::networks::{Drawn, SINK, SOURCE, build, capacity, drawn, peer_value, smallest_cut};
 use helix_planner::flow::{
     EdgeId, Flow, FlowError, FlowFault, FlowNetwork, MaxFlow, NodeId, cancel_circulations, decompose,
     verify_feasible, verify_maximum,
 };
-use networks::{Drawn, SINK, SOURCE, build, drawn, peer_value, smallest_cut};
 use proptest::prelude::*;
 
 proptest! {
@@ -83,7 +81,7 @@ proptest! {
     fn changed_capacities_are_solved_from_the_current_flow(
         (network, changes) in drawn(2..20, 1..100).prop_flat_map(|network| {
             let edges = network.edges.len();
-            (Just(network), prop::collection::vec((0..edges, networks::capacity()), 1..20))
+            (Just(network), prop::collection::vec((0..edges, capacity()), 1..20))
         }),
     ) {
         let mut network = network;
