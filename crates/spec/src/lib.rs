@@ -16,7 +16,9 @@ mod file;
 mod model;
 mod network;
 mod placement;
+mod trace;
 mod units;
+mod workload;
 
 pub use cluster::{COORDINATOR, Cluster, Coordinator, Machine, MachineId, Nic, RegionId};
 pub use cost_tables::{CostTables, DeclaredRow, TimeTable, TypeTables};
@@ -25,4 +27,6 @@ pub use file::{FORMAT_VERSION, FileError, MAX_DESCRIPTION_BYTES, Source, nearest
 pub use model::{Architecture, Attention, Experts, ModelShape, NumberFormat};
 pub use network::{Endpoint, Link, Network};
 pub use placement::{Assignment, LayerRange, Placement, RankLayout};
+pub use trace::{MAX_REQUEST_TOKENS, MAX_TRACE_BYTES, MAX_TRACE_REQUESTS, Trace, TraceRequest};
 pub use units::{Bandwidth, Bytes, BytesPerSecond, FlopsPerSecond, SimTime, TokensPerSecond, UnitError};
+pub use workload::{Arrivals, LengthDistribution, Lengths, RequestsPerSecond, Workload};

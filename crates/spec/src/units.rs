@@ -49,7 +49,11 @@ pub enum UnitError {
 }
 
 /// Reads `"1.53 GB"` as 1.53 times the factor of `GB`, rounded to the nearest integer: exact for up to 38 digits.
-fn parse_quantity(text: &str, units: &[(&str, u64)], example: &'static str) -> Result<u64, UnitError> {
+pub(crate) fn parse_quantity(
+    text: &str,
+    units: &[(&str, u64)],
+    example: &'static str,
+) -> Result<u64, UnitError> {
     let trimmed = text.trim();
     let end = trimmed
         .char_indices()
