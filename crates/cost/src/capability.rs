@@ -26,16 +26,41 @@ pub struct Capability {
     pub source: CapabilitySource,
 }
 
-/// A machine cannot hold so many layers and the least cache that is of use.
+impl Capability {
+    /// A machine without layers.
+    pub(crate) fn nothing(source: CapabilitySource) -> Self {
+        Self { throughput: TokensPerSecond::ZERO, kv_capacity: 0, source }
+    }
+}
+
+/// A machine cannot be given so many layers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{layers} layers need {needed} (weights and the least useful cache), the machine has {available}")]
-pub struct DoesNotFit {
-    /// Layers asked for.
-    pub layers: u32,
-    /// Memory that they need.
-    pub needed: Bytes,
-    /// Memory that the machine gives to them.
-    pub available: Bytes,
+pub enum DoesNotFit {
+    /// The weights and the least cache that is of use exceed its memory.
+    #[error(
+        "{layers} layers need {needed} (weights and the least useful cache), the machine has {available}"
+    )]
+    Memory {
+        /// Layers asked for.
+        layers: u32,
+        /// Memory that they need.
+        needed: Bytes,
+        /// Memory that the machine gives to them.
+        available: Bytes,
+    },
+    /// The declared table has rows for more layers, but none for this many.
+    #[error(
+        "the cost table of {machine_type} declares no row for {layers} layers (declared: {declared}); declare it, or \
+         take costs from the roofline"
+    )]
+    NotDeclared {
+        /// Layers asked for.
+        layers: u32,
+        /// The machine's label in the cost tables.
+        machine_type: String,
+        /// The declared numbers of layers, as ranges.
+        declared: String,
+    },
 }
 
 /// Sizes of what travels between machines for every token.
@@ -43,17 +68,17 @@ pub struct DoesNotFit {
 pub struct Wire {
     /// A token id: between the coordinator and the first or last stage.
     pub token: Bytes,
-    /// A token's activation: between two stages, together with its id.
+    /// A token's activation: between two stages, in addition to its id.
     pub activation: Bytes,
 }
 
 /// What planners and the simulator ask about a model on machines.
 pub trait CostModel {
-    /// Throughput and cache of `machine` with `layers` layers.
+    /// Throughput and cache of `machine` with `layers` layers; nothing at all with none.
     fn capability(&self, machine: &Machine, layers: u32) -> Result<Capability, DoesNotFit>;
 
     /// The most layers that a planner should give to `machine`: as many as are declared, else as leave half of the
-    /// memory to the cache; 0 if none fits.
+    /// memory to the cache (but one, if it can hold one); 0 if it can hold none.
     fn planned_layers(&self, machine: &Machine) -> u32;
 
     /// Sizes of what travels.

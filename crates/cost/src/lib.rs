@@ -1,6 +1,34 @@
 //! How long a layer range takes on a machine, and how much fits.
+//!
+//! ```text
+//!  declared tables ──> DeclaredCosts ───────────────────────────┐
+//!  measured tables ──┐                                          ├─> Costs: CostModel  planners: T(k), KV(k)
+//!  datasheet, shape ─┴> time of a batch ──> operating point ────┘
+//!                                      └──────────────────────────> Costs: BatchTime  simulator: batch on k layers
+//! ```
+//! Every answer says which of the three it comes from, and whether a table had to be continued. Memory is one rule for
+//! all of them ([`MemoryModel`]). Layouts of many ranks inside one machine have a model of their own ([`layout`]). How good the roofline is, and what it assumes: `docs/design/cost-model.md`.
 
+mod batch;
 mod capability;
+mod constants;
+mod costs;
+mod declared;
+mod layer;
 pub mod layout;
+mod measured;
+mod memory;
+mod operating;
+mod roofline;
+mod timed;
 
+pub use batch::{Batch, BatchCost, BatchError, BatchTime, TimeSource};
 pub use capability::{Capability, CapabilitySource, CostModel, DoesNotFit, Wire};
+pub use constants::{Constants, DeviceFigures, KindConstants, Shares};
+pub use costs::{CostChoice, CostError, Costs};
+pub use declared::DeclaredCosts;
+pub use measured::SmallBatches;
+pub use memory::{MemoryModel, TYPICAL_OUTPUT, TYPICAL_PROMPT};
+pub use operating::{OperatingAssumptions, OperatingPoint, Pace};
+pub use roofline::Roofline;
+pub use timed::{TimedCosts, Times};

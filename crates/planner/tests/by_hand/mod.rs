@@ -15,16 +15,13 @@ pub struct Table(pub BTreeMap<&'static str, Vec<f64>>);
 impl CostModel for Table {
     fn capability(&self, machine: &Machine, layers: u32) -> Result<Capability, DoesNotFit> {
         let row = self.0.get(machine.machine_type.as_str()).and_then(|rows| rows.get(layers as usize - 1));
-        match row {
-            Some(&throughput) => Ok(Capability {
-                throughput: TokensPerSecond::new(throughput).unwrap(),
-                kv_capacity: 1000 * u64::from(layers),
-                source: CapabilitySource::Declared,
-            }),
-            None => {
-                Err(DoesNotFit { layers, needed: Bytes(u64::from(layers) << 30), available: machine.memory })
-            }
-        }
+        let needed = Bytes(u64::from(layers) << 30);
+        let &throughput = row.ok_or(DoesNotFit::Memory { layers, needed, available: machine.memory })?;
+        Ok(Capability {
+            throughput: TokensPerSecond::new(throughput).unwrap(),
+            kv_capacity: 1000 * u64::from(layers),
+            source: CapabilitySource::Declared,
+        })
     }
 
     fn planned_layers(&self, machine: &Machine) -> u32 {

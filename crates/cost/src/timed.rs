@@ -1,0 +1,167 @@
+//! Costs from layer times: measured where a machine type has tables, else the roofline.
+
+use helix_spec::{Cluster, CostTables, Machine, ModelShape, RankLayout, TokensPerSecond};
+
+use crate::batch::{Load, checked_time};
+use crate::costs::wire;
+use crate::measured::{MeasuredTimes, SmallBatches, not_measured};
+use crate::operating::operating_point;
+use crate::roofline::Padding;
+use crate::{
+    Batch, BatchCost, BatchError, BatchTime, Capability, CapabilitySource, Constants, CostModel, DoesNotFit,
+    MemoryModel, OperatingAssumptions, OperatingPoint, Pace, Roofline, TimeSource, Wire,
+};
+
+/// Which layer times are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// Measured tables where a type has them, the roofline elsewhere.
+    MeasuredOrRoofline(SmallBatches),
+    /// Measured tables only: a batch on a type without them is an error.
+    Measured(SmallBatches),
+    /// The roofline only.
+    Roofline,
+}
+
+/// Costs that follow from the time of a batch on a layer.
+#[derive(Debug, Clone)]
+pub struct TimedCosts {
+    memory: MemoryModel,
+    roofline: Roofline,
+    measured: Option<MeasuredTimes>,
+    tables: Option<CostTables>,
+    times: Times,
+    assumed: OperatingAssumptions,
+    pace: Pace,
+    wire: Wire,
+}
+
+impl TimedCosts {
+    /// Costs of a model on the machines of a cluster. The cluster sets the pace: how long a request is away while other
+    /// machines have it.
+    #[must_use]
+    pub fn new(cluster: &Cluster, shape: &ModelShape, times: Times, constants: &Constants) -> Self {
+        let tables = cluster.cost_tables_for(&shape.name);
+        let measured = match times {
+            Times::MeasuredOrRoofline(small) | Times::Measured(small) => {
+                tables.map(|tables| MeasuredTimes::new(tables, small))
+            }
+            Times::Roofline => None,
+        };
+        let declared_layer = tables.and_then(|tables| tables.layer_bytes);
+        let mut costs = Self {
+            memory: MemoryModel::new(shape, declared_layer, constants),
+            roofline: Roofline::new(shape, constants),
+            measured,
+            tables: tables.cloned(),
+            times,
+            assumed: OperatingAssumptions::default(),
+            pace: Pace { model_layers: shape.layers, layer_seconds: 0.0, layers_per_machine: 1.0 },
+            wire: wire(shape, tables),
+        };
+        costs.settle_pace(cluster);
+        costs
+    }
+
+    /// The operating point of a machine with `layers` layers, at least one.
+    pub fn operating_point(&self, machine: &Machine, layers: u32) -> Result<OperatingPoint, DoesNotFit> {
+        let kv_capacity = self.memory.kv_capacity(machine, layers)?;
+        Ok(self.point(machine, layers, kv_capacity))
+    }
+
+    /// Memory of weights and cache.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryModel {
+        &self.memory
+    }
+
+    /// The pace that the cluster sets.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    fn point(&self, machine: &Machine, layers: u32, kv_capacity: u64) -> OperatingPoint {
+        operating_point(layers, kv_capacity, &self.assumed, &self.pace, |load| {
+            self.layer_seconds(machine, load, Padding::None).0
+        })
+    }
+
+    /// Mean layer time and layers a machine, each machine at its planned layers: found by iterating the operating
+    /// points ten times, as the paper's recipe iterates its throughputs.
+    fn settle_pace(&mut self, cluster: &Cluster) {
+        let planned: Vec<(&Machine, u32)> = cluster
+            .machines
+            .iter()
+            .map(|machine| (machine, self.memory.planned_layers(machine)))
+            .filter(|(_, layers)| *layers > 0)
+            .collect();
+        let layers: f64 = planned.iter().map(|(_, layers)| f64::from(*layers)).sum();
+        if planned.is_empty() {
+            return;
+        }
+        self.pace.layers_per_machine = layers / planned.len() as f64;
+        for _ in 0..10 {
+            let time: f64 = planned
+                .iter()
+                .filter_map(|&(machine, layers)| {
+                    let point = self.operating_point(machine, layers).ok()?;
+                    Some(point.layer_seconds * f64::from(layers))
+                })
+                .sum();
+            self.pace.layer_seconds = time / layers;
+        }
+    }
+
+    /// Seconds on one layer and where they come from.
+    fn layer_seconds(&self, machine: &Machine, load: &Load, padding: Padding) -> (f64, TimeSource) {
+        if let Some(measured) = self.measured.as_ref().and_then(|tables| tables.layer_seconds(machine, load))
+        {
+            let source = if measured.extrapolated { TimeSource::Extrapolated } else { TimeSource::Measured };
+            return (measured.seconds, source);
+        }
+        let layout = RankLayout::tensor(machine.count);
+        let source = match self.roofline.expected_error(&machine.device) {
+            None => TimeSource::Calibrated,
+            Some(_) => TimeSource::Roofline,
+        };
+        (self.roofline.layer_seconds(machine, layout, load, padding), source)
+    }
+
+    fn knows(&self, machine: &Machine) -> bool {
+        self.measured.as_ref().is_some_and(|tables| tables.knows(&machine.machine_type))
+    }
+}
+
+impl CostModel for TimedCosts {
+    fn capability(&self, machine: &Machine, layers: u32) -> Result<Capability, DoesNotFit> {
+        let source =
+            if self.knows(machine) { CapabilitySource::Measured } else { CapabilitySource::Roofline };
+        if layers == 0 {
+            return Ok(Capability::nothing(source));
+        }
+        let kv_capacity = self.memory.kv_capacity(machine, layers)?;
+        let throughput = self.point(machine, layers, kv_capacity).throughput;
+        // A device whose datasheet has a speed of zero takes for ever: that is no throughput.
+        let throughput = TokensPerSecond::new(throughput).unwrap_or(TokensPerSecond::ZERO);
+        Ok(Capability { throughput, kv_capacity, source })
+    }
+
+    fn planned_layers(&self, machine: &Machine) -> u32 {
+        self.memory.planned_layers(machine)
+    }
+
+    fn wire(&self) -> Wire {
+        self.wire
+    }
+}
+
+impl BatchTime for TimedCosts {
+    fn batch_time(&self, machine: &Machine, layers: u32, batch: &Batch) -> Result<BatchCost, BatchError> {
+        if matches!(self.times, Times::Measured(_)) && !self.knows(machine) {
+            return Err(not_measured(machine, self.tables.as_ref()));
+        }
+        let (seconds, source) = self.layer_seconds(machine, &batch.load(), Padding::Tiles);
+        Ok(BatchCost { time: checked_time(machine, seconds * f64::from(layers))?, source })
+    }
+}
