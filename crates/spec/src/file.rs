@@ -117,7 +117,7 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     Ok(text)
 }
 
-fn refuse_empty(source: &Source<'_>) -> Result<(), FileError> {
+pub(crate) fn refuse_empty(source: &Source<'_>) -> Result<(), FileError> {
     if source.text.trim().is_empty() {
         return Err(FileError::new(source.origin, "is empty"));
     }

@@ -9,6 +9,7 @@
 //!
 //! Pure: no clock, no randomness, no environment; files are read only where a path is handed in.
 
+pub mod asplos25;
 mod cluster;
 mod cost_tables;
 mod device;
