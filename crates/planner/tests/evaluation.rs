@@ -8,7 +8,7 @@ use by_hand::{Table, cluster, model, placement};
 use helix_planner::{
     EvaluateError, IdleReason, Instance, Part, PartialInference, Violation, evaluate, throughput,
 };
-use helix_spec::{Bandwidth, Endpoint, MachineId, Placement};
+use helix_spec::{Bandwidth, Endpoint, Link, MachineId, Placement};
 
 /// `fast` does 1000, 450, 280, 200 tok/s with 1 to 4 layers, `slow` 300 and 140 with 1 and 2.
 fn table() -> Table {
@@ -104,6 +104,21 @@ fn among_equal_flows_the_shorter_way_is_taken() {
         evaluation.idle.iter().map(|idle| idle.reason).collect::<Vec<_>>(),
         [IdleReason::NotNeeded; 2]
     );
+}
+
+#[test]
+fn among_equally_many_hops_the_quicker_links_are_taken() {
+    let (mut cluster, model, table) = (cluster(&["fast", "fast", "fast"], WIDE), model(5), table());
+    // The first two machines hold the same layers; the link from the first one to the third takes 50 ms instead of 1 ms.
+    let (first, third) = (Endpoint::Machine(MachineId(0)), Endpoint::Machine(MachineId(2)));
+    let slow = Link { bandwidth: WIDE, latency: "50 ms".parse().unwrap() };
+    cluster.network.links.insert((first, third), slow);
+    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let evaluation = evaluate(&instance, &placement(&model, &[(0, 0, 2), (1, 0, 2), (2, 2, 5)])).unwrap();
+    assert_eq!(evaluation.throughput, 280.0);
+    assert_eq!(evaluation.pipelines.len(), 1);
+    assert_eq!(evaluation.pipelines[0].stages, [MachineId(1), MachineId(2)]);
+    assert_eq!(evaluation.pipelines[0].latency.seconds(), 0.003);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use helix_spec::{Bandwidth, Endpoint, LayerRange, Link, MachineId, Placement, SimTime};
 
-use crate::flow::{FlowError, FlowNetwork, NodeId};
+use crate::flow::{EdgeCost, FlowError, FlowNetwork, NodeId};
 use crate::{Instance, PartialInference};
 
 /// Flow and capacity unit: a millionth of a token a second.
@@ -47,6 +47,16 @@ pub struct PlacementGraph {
     pub latencies: Vec<SimTime>,
     /// Capacity of every edge as it follows from the figures \[tokens/s\], before rounding to units.
     pub capacities: Vec<f64>,
+}
+
+impl PlacementGraph {
+    /// What a token pays for every edge: a hop where a machine computes, and the propagation time of links.
+    #[must_use]
+    pub fn costs(&self) -> Vec<EdgeCost> {
+        let hops = |part: &Part| u32::from(matches!(part, Part::Compute(_)));
+        let cost = |(part, latency): (&Part, &SimTime)| EdgeCost { hops: hops(part), latency: latency.0 };
+        self.parts.iter().zip(&self.latencies).map(cost).collect()
+    }
 }
 
 /// Tokens a second through `bandwidth` at `bytes` each.

@@ -18,7 +18,7 @@ pub use unused::{Idle, IdleReason};
 use helix_spec::{Endpoint, LayerRange, MachineId, Placement};
 
 use crate::Instance;
-use crate::flow::{FlowError, FlowFault, cancel_circulations};
+use crate::flow::{FlowError, FlowFault, min_cost_max_flow};
 use crate::validate::{Violation, violations};
 
 /// Why a placement has no evaluation.
@@ -129,8 +129,7 @@ pub fn evaluate(instance: &Instance<'_>, placement: &Placement) -> Result<Evalua
         return Err(EvaluateError::Invalid(found));
     }
     let graph = placement_graph(instance, placement)?;
-    let mut flow = graph.network.max_flow(graph.source, graph.sink)?;
-    cancel_circulations(&graph.network, &mut flow)?;
+    let flow = min_cost_max_flow(&graph.network, graph.source, graph.sink, &graph.costs())?.flow;
     let bottleneck = bottleneck::find(&graph, &flow)?;
     let pipelines = pipelines::of(&graph, &flow)?;
     let mut machines = Vec::new();

@@ -1,0 +1,329 @@
+//! What `helix plan` says, as data: the JSON, and the source of the text and the pictures.
+
+use helix_planner::{Candidate, CutPart, Evaluation, Part, Plan};
+use helix_spec::{Cluster, Endpoint, ModelShape};
+use serde::Serialize;
+
+use super::words;
+
+/// The answer about one plan.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanReport {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The model's name.
+    pub model: String,
+    /// Layers of the model.
+    pub model_layers: u32,
+    /// Who made the placement; `given` where it was handed in.
+    pub planner: String,
+    /// Where machine speeds come from: declared, measured, roofline, or several of them.
+    pub cost: String,
+    /// Whether requests may enter a machine in the middle of its range.
+    pub partial_inference: bool,
+    /// Maximum flow of prompt and decode tokens.
+    pub throughput_tokens_per_s: f64,
+    /// No placement on this cluster can have more.
+    pub upper_bound_tokens_per_s: f64,
+    /// (bound − throughput) / throughput; null when nothing flows.
+    pub gap: Option<f64>,
+    /// Time that the planners took.
+    pub solve_seconds: f64,
+    /// Machines in the longest pipeline.
+    pub depth: usize,
+    /// Machines that a token passes on average.
+    pub mean_depth: f64,
+    /// The share of decode tokens in the maximum flow, for the mean lengths of the workload; an upper limit.
+    pub predicted_decode_tokens_per_s: f64,
+    /// Tokens that the caches hold at the layer that holds least.
+    pub kv_tokens_at_bottleneck: u64,
+    /// Machines that carry nothing, and why.
+    pub unused_machines: Vec<UnusedMachine>,
+    /// Why there is not more.
+    pub bottleneck: BottleneckReport,
+    /// Which machine holds which layers.
+    pub placement: Vec<Placed>,
+    /// Tokens on links.
+    pub flows: Vec<FlowReport>,
+    /// The flow as pipelines, largest first.
+    pub pipelines: Vec<PipelineReport>,
+    /// What every planner reached, where several were compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<CandidateReport>,
+}
+
+/// A machine without flow.
+#[derive(Debug, Clone, Serialize)]
+pub struct UnusedMachine {
+    /// Its name.
+    pub machine: String,
+    /// Why, in words.
+    pub reason: &'static str,
+}
+
+/// The cut.
+#[derive(Debug, Clone, Serialize)]
+pub struct BottleneckReport {
+    /// In words.
+    pub text: Vec<String>,
+    /// Its members.
+    pub parts: Vec<CutMember>,
+    /// Members of the cut nearest to the end of the model, where it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts_near_end: Option<Vec<CutMember>>,
+}
+
+/// One member of a cut.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum CutMember {
+    /// A machine's computation.
+    Compute {
+        /// The machine.
+        machine: String,
+        /// What it carries.
+        tokens_per_s: f64,
+    },
+    /// A network interface into a machine or the coordinator.
+    NicIn {
+        /// Its owner.
+        machine: String,
+        /// What it carries.
+        tokens_per_s: f64,
+    },
+    /// A network interface out of a machine or the coordinator.
+    NicOut {
+        /// Its owner.
+        machine: String,
+        /// What it carries.
+        tokens_per_s: f64,
+    },
+    /// A link.
+    Link {
+        /// Sender.
+        from: String,
+        /// Receiver.
+        to: String,
+        /// What it carries.
+        tokens_per_s: f64,
+    },
+}
+
+/// A machine's layers and use.
+#[derive(Debug, Clone, Serialize)]
+pub struct Placed {
+    /// Its name.
+    pub machine: String,
+    /// First layer.
+    pub start: u32,
+    /// One past its last layer.
+    pub end: u32,
+    /// Its type.
+    pub machine_type: String,
+    /// Tokens that pass it.
+    pub tokens_per_s: f64,
+    /// Tokens that it could compute.
+    pub capacity_tokens_per_s: f64,
+    /// Cache capacity \[tokens × layers\].
+    pub kv_capacity: u64,
+    /// Where its speed comes from.
+    pub source: String,
+}
+
+/// Tokens on a link.
+#[derive(Debug, Clone, Serialize)]
+pub struct FlowReport {
+    /// Sender.
+    pub from: String,
+    /// Receiver.
+    pub to: String,
+    /// What it carries.
+    pub tokens_per_s: f64,
+    /// What it could carry.
+    pub capacity_tokens_per_s: f64,
+}
+
+/// A pipeline.
+#[derive(Debug, Clone, Serialize)]
+pub struct PipelineReport {
+    /// What it carries.
+    pub tokens_per_s: f64,
+    /// Propagation time of all its links.
+    pub latency_s: f64,
+    /// Its stages.
+    pub stages: Vec<StageReport>,
+}
+
+/// A stage of a pipeline.
+#[derive(Debug, Clone, Serialize)]
+pub struct StageReport {
+    /// The machine.
+    pub machine: String,
+    /// First layer that it runs here.
+    pub start: u32,
+    /// One past the last.
+    pub end: u32,
+}
+
+/// One planner's try.
+#[derive(Debug, Clone, Serialize)]
+pub struct CandidateReport {
+    /// Who.
+    pub planner: String,
+    /// What it reached; null where it has no placement.
+    pub throughput_tokens_per_s: Option<f64>,
+    /// Machines in its longest pipeline.
+    pub depth: Option<usize>,
+    /// Machines that carry something.
+    pub machines_used: Option<usize>,
+    /// Why it has no placement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What a report is made of.
+pub struct Subject<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The model.
+    pub model: &'a ModelShape,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// All tries.
+    pub candidates: &'a [Candidate],
+    /// Whether requests may enter in the middle of a range.
+    pub partial_inference: bool,
+    /// Decode tokens among all tokens of the workload.
+    pub decode_share: f64,
+    /// Time that the planners took \[s\].
+    pub solve_seconds: f64,
+}
+
+impl Subject<'_> {
+    /// The report.
+    pub fn report(&self) -> PlanReport {
+        let (cluster, evaluation) = (self.cluster, &self.plan.evaluation);
+        let throughput = evaluation.throughput;
+        let bound = evaluation.compute_bound;
+        let mut sources: Vec<String> = evaluation.machines.iter().map(|m| source_name(m.source)).collect();
+        sources.sort();
+        sources.dedup();
+        PlanReport {
+            cluster: cluster.name.clone(),
+            model: self.model.name.clone(),
+            model_layers: self.model.layers,
+            planner: self.plan.planner.clone(),
+            cost: sources.join(", "),
+            partial_inference: self.partial_inference,
+            throughput_tokens_per_s: throughput,
+            upper_bound_tokens_per_s: bound,
+            gap: (throughput > 0.0).then(|| (bound - throughput) / throughput),
+            solve_seconds: self.solve_seconds,
+            depth: evaluation.depth(),
+            mean_depth: evaluation.mean_depth(),
+            predicted_decode_tokens_per_s: throughput * self.decode_share,
+            kv_tokens_at_bottleneck: evaluation.kv_tokens_at_bottleneck(),
+            unused_machines: self.unused(),
+            bottleneck: BottleneckReport {
+                text: words::bottleneck(cluster, &self.plan.placement, evaluation),
+                parts: cut(cluster, &evaluation.bottleneck.cut),
+                parts_near_end: evaluation.bottleneck.cut_near_end.as_deref().map(|parts| cut(cluster, parts)),
+            },
+            placement: self.placement(),
+            flows: self.flows(),
+            pipelines: self.pipelines(),
+            candidates: self.candidates.iter().map(candidate).collect(),
+        }
+    }
+
+    fn unused(&self) -> Vec<UnusedMachine> {
+        let idle = self.plan.evaluation.idle.iter();
+        idle.map(|idle| UnusedMachine {
+            machine: self.cluster.machine(idle.machine).name.clone(),
+            reason: words::idle(idle.reason),
+        })
+        .collect()
+    }
+
+    fn placement(&self) -> Vec<Placed> {
+        let machines = self.plan.evaluation.machines.iter();
+        machines
+            .map(|used| {
+                let machine = self.cluster.machine(used.machine);
+                Placed {
+                    machine: machine.name.clone(),
+                    start: used.layers.start(),
+                    end: used.layers.end(),
+                    machine_type: machine.machine_type.clone(),
+                    tokens_per_s: used.flow,
+                    capacity_tokens_per_s: used.capacity,
+                    kv_capacity: used.kv_capacity,
+                    source: source_name(used.source),
+                }
+            })
+            .collect()
+    }
+
+    fn flows(&self) -> Vec<FlowReport> {
+        let name = |endpoint: Endpoint| self.cluster.endpoint_name(endpoint).to_owned();
+        let links = self.plan.evaluation.links.iter();
+        links
+            .map(|link| FlowReport {
+                from: name(link.from),
+                to: name(link.to),
+                tokens_per_s: link.flow,
+                capacity_tokens_per_s: link.capacity,
+            })
+            .collect()
+    }
+
+    fn pipelines(&self) -> Vec<PipelineReport> {
+        let pipelines = self.plan.evaluation.pipelines.iter();
+        pipelines
+            .map(|pipeline| PipelineReport {
+                tokens_per_s: pipeline.flow,
+                latency_s: pipeline.latency.seconds(),
+                stages: pipeline
+                    .stages
+                    .iter()
+                    .zip(pipeline.ranges(&self.plan.placement))
+                    .map(|(stage, range)| StageReport {
+                        machine: self.cluster.machine(*stage).name.clone(),
+                        start: range.start(),
+                        end: range.end(),
+                    })
+                    .collect(),
+            })
+            .collect()
+    }
+}
+
+fn source_name(source: helix_cost::CapabilitySource) -> String {
+    format!("{source:?}").to_lowercase()
+}
+
+fn cut(cluster: &Cluster, parts: &[CutPart]) -> Vec<CutMember> {
+    let name = |endpoint: Endpoint| cluster.endpoint_name(endpoint).to_owned();
+    let member = |member: &CutPart| {
+        let tokens_per_s = member.capacity;
+        match member.part {
+            Part::Compute(id) => CutMember::Compute { machine: cluster.machine(id).name.clone(), tokens_per_s },
+            Part::NicIn(owner) => CutMember::NicIn { machine: name(owner), tokens_per_s },
+            Part::NicOut(owner) => CutMember::NicOut { machine: name(owner), tokens_per_s },
+            Part::Link(from, to) => CutMember::Link { from: name(from), to: name(to), tokens_per_s },
+        }
+    };
+    parts.iter().map(member).collect()
+}
+
+fn candidate(candidate: &Candidate) -> CandidateReport {
+    let used = |evaluation: &Evaluation| evaluation.machines.iter().filter(|machine| machine.flow > 0.0).count();
+    let evaluation = candidate.result.as_ref().ok();
+    CandidateReport {
+        planner: candidate.planner.clone(),
+        throughput_tokens_per_s: evaluation.map(|evaluation| evaluation.throughput),
+        depth: evaluation.map(Evaluation::depth),
+        machines_used: evaluation.map(used),
+        error: candidate.result.as_ref().err().cloned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! A plan for people, in the terminal.
+
+use std::io::{self, Write};
+
+use super::report::PlanReport;
+use crate::picture::{Scene, chart};
+
+/// Pipelines that are listed.
+const MOST_PIPELINES: usize = 8;
+
+/// Writes the plan: comparison, best plan, bottleneck, drawing, pipelines, idle machines.
+pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
+    let report = scene.report;
+    let machines = report.placement.len() + report.unused_machines.iter().filter(|m| !placed(report, &m.machine)).count();
+    writeln!(
+        output,
+        "{} ({} layers) on {}: {machines} machines, speeds: {}, partial inference {}\n",
+        report.model,
+        report.model_layers,
+        report.cluster,
+        report.cost,
+        if report.partial_inference { "on" } else { "off" }
+    )?;
+    if !report.candidates.is_empty() {
+        candidates(output, report)?;
+    }
+    let bound = report.upper_bound_tokens_per_s;
+    writeln!(
+        output,
+        "{}: {:.1} tokens/s (prompt and decode together), {:.0} % of the {bound:.1} that these machines could do at most",
+        if report.planner == "given" { "given placement" } else { &report.planner },
+        report.throughput_tokens_per_s,
+        100.0 * report.throughput_tokens_per_s / bound.max(f64::MIN_POSITIVE),
+    )?;
+    writeln!(
+        output,
+        "  at most {:.1} decode tokens/s at this workload's lengths; longest pipeline {} machines, {:.1} on average",
+        report.predicted_decode_tokens_per_s, report.depth, report.mean_depth
+    )?;
+    writeln!(output, "\nwhat holds it back")?;
+    for sentence in &report.bottleneck.text {
+        writeln!(output, "  {sentence}")?;
+    }
+    writeln!(output, "\nlayers 0 to {}, one line a machine (█ used, ▒ to spare, ░ idle, * bottleneck)", report.model_layers)?;
+    write!(output, "{}", chart(scene))?;
+    pipelines(output, report)?;
+    unused(output, report)
+}
+
+fn placed(report: &PlanReport, machine: &str) -> bool {
+    report.placement.iter().any(|placed| placed.machine == machine)
+}
+
+fn candidates(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
+    writeln!(output, "  {:<14} {:>9}  {:>8}  {:>8}  {:>7}", "planner", "tokens/s", "of bound", "machines", "longest")?;
+    for candidate in &report.candidates {
+        let mark = if candidate.planner == report.planner { '>' } else { ' ' };
+        let (Some(throughput), Some(depth), Some(used)) =
+            (candidate.throughput_tokens_per_s, candidate.depth, candidate.machines_used)
+        else {
+            let error = candidate.error.as_deref().unwrap_or("no placement");
+            writeln!(output, "{mark} {:<14} {:>9}  {error}", candidate.planner, "–")?;
+            continue;
+        };
+        let share = 100.0 * throughput / report.upper_bound_tokens_per_s.max(f64::MIN_POSITIVE);
+        writeln!(output, "{mark} {:<14} {throughput:>9.1}  {share:>6.0} %  {used:>8}  {depth:>7}", candidate.planner)?;
+    }
+    writeln!(output)
+}
+
+fn pipelines(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
+    writeln!(output, "\npipelines, largest first")?;
+    for pipeline in report.pipelines.iter().take(MOST_PIPELINES) {
+        let stages: Vec<&str> = pipeline.stages.iter().map(|stage| stage.machine.as_str()).collect();
+        writeln!(
+            output,
+            "  {:>8.1} tok/s, {:>4.0} ms of links: {}",
+            pipeline.tokens_per_s,
+            pipeline.latency_s * 1e3,
+            stages.join(" → ")
+        )?;
+    }
+    if report.pipelines.len() > MOST_PIPELINES {
+        writeln!(output, "  … and {} more", report.pipelines.len() - MOST_PIPELINES)?;
+    }
+    Ok(())
+}
+
+fn unused(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
+    if report.unused_machines.is_empty() {
+        return writeln!(output, "\nevery machine carries tokens");
+    }
+    writeln!(output, "\nmachines that carry nothing")?;
+    let mut reasons: Vec<&str> = report.unused_machines.iter().map(|unused| unused.reason).collect();
+    reasons.dedup();
+    reasons.sort_unstable();
+    reasons.dedup();
+    for reason in reasons {
+        let names: Vec<&str> = report
+            .unused_machines
+            .iter()
+            .filter(|unused| unused.reason == reason)
+            .map(|unused| unused.machine.as_str())
+            .collect();
+        let (shown, more) = names.split_at(names.len().min(12));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        writeln!(output, "  {}{more}: {reason}", shown.join(", "))?;
+    }
+    Ok(())
+}

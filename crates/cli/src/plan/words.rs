@@ -1,0 +1,108 @@
+//! A plan in words: what holds it back, and why machines stand idle.
+
+use std::collections::BTreeSet;
+
+use helix_planner::{CutPart, Evaluation, IdleReason, Part};
+use helix_spec::{Cluster, Endpoint, LayerRange, MachineId, Placement};
+
+/// Machines and links that are named before a list is cut short.
+const NAMED: usize = 6;
+
+/// The bottleneck in a few sentences.
+pub fn bottleneck(cluster: &Cluster, placement: &Placement, evaluation: &Evaluation) -> Vec<String> {
+    let cut = &evaluation.bottleneck.cut;
+    if evaluation.throughput <= 0.0 {
+        return vec!["nothing can flow: no chain of machines leads from the first layer to the last".to_owned()];
+    }
+    let mut sentences = vec![cut_sentence(cluster, placement, evaluation, cut)];
+    if let Some(near_end) = &evaluation.bottleneck.cut_near_end {
+        let other = cut_sentence(cluster, placement, evaluation, near_end);
+        sentences.push(format!("a second place is exactly as narrow: {other}"));
+    }
+    sentences.push(advice(cut, evaluation.bottleneck.cut_near_end.is_some()).to_owned());
+    sentences
+}
+
+fn advice(cut: &[CutPart], two_places: bool) -> &'static str {
+    let links = cut.iter().any(|member| !matches!(member.part, Part::Compute(_)));
+    let machines = cut.iter().any(|member| matches!(member.part, Part::Compute(_)));
+    match (two_places, machines, links) {
+        (true, ..) => "more capacity at one of the two alone changes nothing",
+        (_, true, false) => "more throughput on these layers raises the total, anything elsewhere does not",
+        (_, false, _) => "a faster network here raises the total, faster machines do not",
+        (_, true, true) => "more capacity at any of these raises the total, anything elsewhere does not",
+    }
+}
+
+fn cut_sentence(cluster: &Cluster, placement: &Placement, evaluation: &Evaluation, cut: &[CutPart]) -> String {
+    let machines: Vec<MachineId> = cut
+        .iter()
+        .filter_map(|member| match member.part {
+            Part::Compute(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    let total: f64 = cut.iter().map(|member| member.capacity).sum();
+    if machines.len() == cut.len()
+        && let Some(layers) = common_layers(placement, &machines)
+    {
+        let carrying: BTreeSet<MachineId> = evaluation
+            .machines
+            .iter()
+            .filter(|machine| machine.flow > 0.0 && machine.layers.contains(layers.start()))
+            .map(|machine| machine.machine)
+            .collect();
+        if carrying == machines.iter().copied().collect() {
+            let names = name_list(cut.iter().map(|member| part_words(cluster, member)));
+            let verb = if machines.len() == 1 { "runs" } else { "run" };
+            return format!("only {names} {verb} layers {layers}, at {total:.1} tok/s all together, and all is used");
+        }
+    }
+    let names = name_list(cut.iter().map(|member| part_words(cluster, member)));
+    format!("every token passes one of {names}, {total:.1} tok/s all together, and all of it is used")
+}
+
+/// The layers that all these machines hold.
+fn common_layers(placement: &Placement, machines: &[MachineId]) -> Option<LayerRange> {
+    let ranges: Option<Vec<LayerRange>> = machines.iter().map(|id| placement.layers_of(*id)).collect();
+    let ranges = ranges?;
+    LayerRange::new(ranges.iter().map(|r| r.start()).max()?, ranges.iter().map(|r| r.end()).min()?)
+}
+
+fn part_words(cluster: &Cluster, member: &CutPart) -> String {
+    let name = |endpoint: Endpoint| cluster.endpoint_name(endpoint).to_owned();
+    let rate = member.capacity;
+    match member.part {
+        Part::Compute(id) => {
+            let machine = cluster.machine(id);
+            format!("{} ({}, {rate:.1} tok/s)", machine.name, machine.machine_type)
+        }
+        Part::Link(from, to) => format!("the link {} → {} ({rate:.1} tok/s)", name(from), name(to)),
+        Part::NicIn(owner) => format!("the network interface into {} ({rate:.1} tok/s)", name(owner)),
+        Part::NicOut(owner) => format!("the network interface out of {} ({rate:.1} tok/s)", name(owner)),
+    }
+}
+
+fn name_list(names: impl ExactSizeIterator<Item = String>) -> String {
+    let count = names.len();
+    let mut shown: Vec<String> = names.take(NAMED).collect();
+    if count > NAMED {
+        shown.push(format!("{} more", count - NAMED));
+    }
+    match shown.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
+    }
+}
+
+/// Why a machine stands idle.
+pub fn idle(reason: IdleReason) -> &'static str {
+    match reason {
+        IdleReason::TooSmall => "cannot hold a single layer with the least useful cache",
+        IdleReason::NoLayers => "got no layers",
+        IdleReason::NothingBefore => "no machine ends where its layers begin, so no request reaches it",
+        IdleReason::NothingAfter => "no machine goes on where its layers end",
+        IdleReason::NotNeeded => "could work, but the bottleneck lets no more through",
+    }
+}
