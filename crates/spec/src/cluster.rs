@@ -1,4 +1,45 @@
 //! A cluster: machines in regions, a coordinator, and the network between them.
+//!
+//! Its file is TOML. Every list may also be written as `[[machines]]` and so on; `docs/` has a page with every key.
+//!
+//! ```toml
+//! version = 1
+//! name = "two-sites"
+//! coordinator = { region = "office", nic = "1 Gbit/s" }   # nic: 10 Gbit/s unless said; or nic_in and nic_out
+//!
+//! regions = [
+//!   { name = "office", bandwidth = "1 Gbit/s", latency = "0.2 ms" },   # links inside it
+//!   { name = "cloud", bandwidth = "10 Gbit/s", latency = "0.1 ms" },
+//! ]
+//! region_links = [                                                     # both ways unless one_way = true
+//!   { from = "office", to = "cloud", bandwidth = "100 Mbit/s", latency = "20 ms" },
+//! ]
+//! machine_types.big = { device = "A100", count = 2, disk = "3 GB/s" }  # memory: the devices' together unless said
+//! machines = [
+//!   { name = "desk", device = "RTX-4090", region = "office" },         # region: may be left out if there is one only
+//!   { name = "big", replicas = 3, type = "big", region = "cloud" },    # big-1, big-2, big-3
+//! ]
+//! links = [                                                            # where a pair differs from its regions
+//!   { from = "coordinator", to = "big-1", bandwidth = "500 Mbit/s", latency = "15 ms" },
+//! ]
+//! cost_tables = [{ model = "llama-2-70b", file = "costs.toml" }]       # relative to this file
+//! ```
+//!
+//! `[devices.NAME]` describes a device that the catalogue lacks, in the words of the catalogue itself.
+
+mod checks;
+mod links;
+mod load;
+mod machines;
+mod parse;
+mod raw;
+mod reach;
+mod write;
+
+pub use load::{cluster_presets, load_cluster, load_cluster_named};
+pub use machines::{MAX_MACHINES, machine_type_label};
+pub use parse::ReadBeside;
+pub use write::ClusterFiles;
 
 use crate::cost_tables::CostTables;
 use crate::{Bandwidth, Bytes, BytesPerSecond, Device, Endpoint, Link, Network};
@@ -36,6 +77,12 @@ pub struct Nic {
     pub outbound: Bandwidth,
 }
 
+impl Nic {
+    /// What a file means that says nothing of a network interface: 10 Gbit/s each way.
+    pub const DEFAULT: Self =
+        Self { inbound: Bandwidth(10_000_000_000), outbound: Bandwidth(10_000_000_000) };
+}
+
 /// One machine: several devices of one kind that serve one layer range together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
@@ -55,6 +102,11 @@ pub struct Machine {
     pub disk: BytesPerSecond,
     /// Where it stands.
     pub region: RegionId,
+}
+
+impl Machine {
+    /// What a file means that says nothing of a disk: 1 GB/s.
+    pub const DEFAULT_DISK: BytesPerSecond = BytesPerSecond(1_000_000_000);
 }
 
 /// The process that hands requests to the machines.

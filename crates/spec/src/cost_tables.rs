@@ -1,4 +1,28 @@
 //! Tables of costs that somebody measured or declared for one model.
+//!
+//! Their file is TOML; a cluster file names it. Every part may be missing.
+//!
+//! ```toml
+//! version = 1
+//! model = "llama-2-70b"
+//! layer_bytes = "1.53 GB"            # memory and load size of one layer
+//! activation_bytes = "16.384 kB"     # a token's activation between machines
+//! token_bytes = "2 B"                # a token id between machines
+//!
+//! [types.L4]                         # a machine type of the cluster
+//! declared = [                       # a row for each number of layers held, as `DeclaredRow`
+//!   { layers = 7, tokens_per_s = 531.7025845523623, kv_capacity = 1751008, prompt_max_requests = 1, prompt_max_tokens = 2048, … },
+//! ]
+//! prompt = [                         # measured: prompt tokens in the batch, time of one layer
+//!   [0, "0 ps"], [250, "12 ms"], [500, "20 ms"],
+//! ]
+//! decode = [                         # measured: decode requests in the batch, time of one layer
+//!   [0, "0 ps"], [2, "6.9 ms"],
+//! ]
+//! ```
+
+mod parse;
+mod write;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! Accelerators: what the datasheet says of one device.
 
 pub(crate) mod raw;
+mod write;
 
 use std::collections::BTreeMap;
 

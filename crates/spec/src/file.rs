@@ -179,7 +179,24 @@ pub(crate) fn explain(message: &str) -> (String, Option<String>) {
         };
         return (format!("unknown {what} `{found}`"), Some(help));
     }
+    if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        return (format!("the key `{key}` is missing"), None);
+    }
     (message.replace('\n', " "), None)
+}
+
+/// At most the first hundred characters, on one line, for messages that quote what a file says.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut short: String = text.chars().take(100).flat_map(escaped_if_control).collect();
+    if text.chars().nth(100).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+fn escaped_if_control(c: char) -> impl Iterator<Item = char> {
+    let escape = c.is_control().then(|| c.escape_default());
+    escape.into_iter().flatten().chain((!c.is_control()).then_some(c))
 }
 
 /// The name most like `found`, if any is like it at all.

@@ -17,11 +17,15 @@ mod file;
 mod model;
 mod network;
 mod placement;
+mod toml_text;
 mod trace;
 mod units;
 mod workload;
 
-pub use cluster::{COORDINATOR, Cluster, Coordinator, Machine, MachineId, Nic, RegionId};
+pub use cluster::{
+    COORDINATOR, Cluster, ClusterFiles, Coordinator, MAX_MACHINES, Machine, MachineId, Nic, ReadBeside,
+    RegionId, cluster_presets, load_cluster, load_cluster_named, machine_type_label,
+};
 pub use cost_tables::{CostTables, DeclaredRow, TimeTable, TypeTables};
 pub use device::{Device, DeviceCatalogue, DeviceKind, UnknownDevice};
 pub use file::{FORMAT_VERSION, FileError, MAX_DESCRIPTION_BYTES, Source, nearest, parse_toml, read_text};

@@ -1,4 +1,25 @@
 //! A placement: which machine holds which layers, and how its devices share them.
+//!
+//! Its file is TOML; it names the machines of one cluster.
+//!
+//! ```toml
+//! version = 1
+//! model = "llama-2-70b"
+//! model_layers = 80
+//! machines = [
+//!   { machine = "a100-1", start = 0, end = 40 },
+//!   { machine = "h100x8-1", start = 40, end = 80, kv_capacity = 3004416,
+//!     layout = { attention_tensor = 2, kv = 4, ffn_tensor = 8 } },   # sizes not named are 1; else plain tensor parallel
+//! ]
+//! links = [                               # may be left out: then requests take every link that fits
+//!   ["coordinator", "a100-1"],
+//!   ["a100-1", "h100x8-1"],
+//!   ["h100x8-1", "coordinator"],
+//! ]
+//! ```
+
+mod parse;
+mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -13,6 +13,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::file::excerpt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is not a quantity.
@@ -66,20 +67,20 @@ pub(crate) fn parse_quantity(
         .map_or(trimmed.len(), |(i, _)| i);
     let (number, unit) = trimmed.split_at(end);
     let (number, unit) = (number.replace('_', ""), unit.trim());
-    let value: f64 = number.parse().map_err(|_| UnitError::NotANumber { text: text.to_owned(), example })?;
+    let value: f64 = number.parse().map_err(|_| UnitError::NotANumber { text: excerpt(text), example })?;
     let Some(&(_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
         let allowed = units.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        return Err(UnitError::WrongUnit { text: text.to_owned(), unit: unit.to_owned(), allowed, example });
+        return Err(UnitError::WrongUnit { text: excerpt(text), unit: excerpt(unit), allowed, example });
     };
     if value < 0.0 {
-        return Err(UnitError::OutOfRange { text: text.to_owned(), why: "it must not be negative" });
+        return Err(UnitError::OutOfRange { text: excerpt(text), why: "it must not be negative" });
     }
     let rounded = to_integer(text, value * factor as f64)?;
     let exact = exact_product(&number, factor).unwrap_or(rounded);
     let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
     if exact == 0 && mantissa.contains(|c| matches!(c, '1'..='9')) {
         let why = "it is smaller than the smallest unit";
-        return Err(UnitError::OutOfRange { text: text.to_owned(), why });
+        return Err(UnitError::OutOfRange { text: excerpt(text), why });
     }
     Ok(exact)
 }
@@ -102,7 +103,7 @@ fn to_integer(text: &str, value: f64) -> Result<u64, UnitError> {
     let rounded = value.round();
     if !rounded.is_finite() || rounded >= 9.0e18 {
         return Err(UnitError::OutOfRange {
-            text: text.to_owned(),
+            text: excerpt(text),
             why: "it is too large (9e18 base units at most)",
         });
     }

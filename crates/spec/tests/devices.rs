@@ -100,7 +100,7 @@ fn a_device_of_ones_own_is_read_and_its_mistakes_are_named() {
         (ONE.replace("\"16 GB/s\"", "16"), "like \"900 GB/s\""),
         (ONE.replace("consumer", "gaming"), ":4: unknown name `gaming`; allowed: data-center"),
         (ONE.replace("measured", " "), ":3: device `X1` has an empty `source`"),
-        (ONE.replace("interconnect = \"16 GB/s\"\n", ""), "missing field `interconnect`"),
+        (ONE.replace("interconnect = \"16 GB/s\"\n", ""), "the key `interconnect` is missing"),
         (ONE.replace("devices.X1", "devices.\"\\u0007\""), ":3: `\\u{7}` is not a device name"),
         (ONE.replace("devices.X1", "device.X1"), "unknown key `device`; did you mean `devices`?"),
         (ONE.replace("version = 1", "version = 2"), ":1: has version 2"),
