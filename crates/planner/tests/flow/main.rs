@@ -3,3 +3,4 @@
 mod max_flow;
 mod min_cost;
 mod networks;
+mod worked_example;
