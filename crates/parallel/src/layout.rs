@@ -111,6 +111,17 @@ pub struct Coordinates {
     pub expert: u32,
 }
 
+/// The parts of a model that ranks share.
+pub(crate) struct ModelParts {
+    pub layers: u32,
+    pub query_heads: u32,
+    pub kv_heads: u32,
+    /// Width of dense feed-forwards, where there are any.
+    pub dense_width: Option<u32>,
+    /// Routed experts and the width of each, where there are any.
+    pub experts: Option<(u32, u32)>,
+}
+
 /// A layout whose attention and feed-forward use the same ranks.
 ///
 /// ```
@@ -173,31 +184,42 @@ impl Layout {
 
     /// Whether every part of the model divides over the ranks.
     pub fn fits(self, model: &ModelShape) -> Result<(), LayoutError> {
-        let RankLayout { pipeline, attention_tensor, ffn_tensor, expert, .. } = self.widths;
-        if pipeline > model.layers {
-            return Err(LayoutError::TooManyStages { pipeline, layers: model.layers });
-        }
         let (query_heads, kv_heads) = match model.attention {
             Attention::Grouped { query_heads, kv_heads, .. } => (query_heads, kv_heads),
             Attention::Latent { query_heads, .. } => (query_heads, 1),
         };
-        divides("query heads", query_heads, "TPA × KVP", self.stage_ranks())?;
-        if !attention_tensor.is_multiple_of(kv_heads) {
-            divides("KV heads", kv_heads, "TPA", attention_tensor)?;
+        let has_dense = model.experts.as_ref().is_none_or(|experts| !experts.dense_layers.is_empty());
+        self.fits_parts(&ModelParts {
+            layers: model.layers,
+            query_heads,
+            kv_heads,
+            dense_width: has_dense.then_some(model.ffn_width),
+            experts: model.experts.as_ref().map(|experts| (experts.routed, experts.width)),
+        })
+    }
+
+    /// Whether every one of these parts divides over the ranks.
+    pub(crate) fn fits_parts(self, parts: &ModelParts) -> Result<(), LayoutError> {
+        let RankLayout { pipeline, attention_tensor, ffn_tensor, expert, .. } = self.widths;
+        if pipeline > parts.layers {
+            return Err(LayoutError::TooManyStages { pipeline, layers: parts.layers });
         }
-        let dense = match &model.experts {
-            Some(experts) => {
-                divides("routed experts", experts.routed, "EP", expert)?;
-                divides("expert width", experts.width, "TPF", ffn_tensor)?;
-                !experts.dense_layers.is_empty()
+        divides("query heads", parts.query_heads, "TPA × KVP", self.stage_ranks())?;
+        if !attention_tensor.is_multiple_of(parts.kv_heads) {
+            divides("KV heads", parts.kv_heads, "TPA", attention_tensor)?;
+        }
+        match parts.experts {
+            Some((routed, width)) => {
+                divides("routed experts", routed, "EP", expert)?;
+                divides("expert width", width, "TPF", ffn_tensor)?;
             }
             None if expert != 1 => return Err(LayoutError::NoExperts { expert }),
-            None => true,
-        };
-        if dense {
-            divides("FFN width", model.ffn_width, "TPA × KVP", self.stage_ranks())?;
+            None => {}
         }
-        Ok(())
+        match parts.dense_width {
+            Some(width) => divides("FFN width", width, "TPA × KVP", self.stage_ranks()),
+            None => Ok(()),
+        }
     }
 
     /// Whether so many devices are enough.
