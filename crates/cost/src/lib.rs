@@ -19,8 +19,10 @@ pub mod layout;
 mod measured;
 mod memory;
 mod operating;
+mod paper;
 mod roofline;
 mod timed;
+mod transfer;
 
 pub use batch::{Batch, BatchCost, BatchError, BatchTime, TimeSource};
 pub use capability::{Capability, CapabilitySource, CostModel, DoesNotFit, Wire};
@@ -30,5 +32,7 @@ pub use declared::DeclaredCosts;
 pub use measured::SmallBatches;
 pub use memory::{MemoryModel, TYPICAL_OUTPUT, TYPICAL_PROMPT};
 pub use operating::{OperatingAssumptions, OperatingPoint, Pace};
+pub use paper::{PaperRecipe, PaperType, RecipeError, TypicalBatch, paper_tables};
 pub use roofline::Roofline;
 pub use timed::{TimedCosts, Times};
+pub use transfer::transfer_time;

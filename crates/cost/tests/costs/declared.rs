@@ -1,14 +1,12 @@
 //! Declared tables: rows as they stand, holes refused, and what follows beyond the last row.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::{llama_2_70b, machine, single24};
 use helix_cost::{
     CapabilitySource, Constants, CostChoice, CostError, CostModel, Costs, DeclaredCosts, DoesNotFit,
 };
 use helix_spec::{Bytes, Cluster, CostTables, DeclaredRow, TokensPerSecond, TypeTables};
-use support::{llama_2_70b, machine, single24};
 
 fn row(throughput: f64, kv_capacity: u64) -> DeclaredRow {
     DeclaredRow {

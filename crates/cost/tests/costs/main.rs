@@ -1,0 +1,8 @@
+//! Costs of layers on machines: the three sources, the paper's recipe, and how far off the roofline is.
+
+mod calibration;
+mod declared;
+mod measured;
+mod paper;
+mod roofline;
+mod support;
