@@ -140,7 +140,7 @@ impl Case {
     /// The weights in f32 or f64: the same numbers.
     pub fn weights<T: Real>(&self) -> Result<Vec<LayerWeights<T>>, ShapeError> {
         let layers = self.spec.layers.iter().zip(self.spec.seed..);
-        layers.map(|(shape, seed)| LayerWeights::random(shape, seed, u32::MAX)).collect()
+        layers.map(|(shape, seed)| LayerWeights::random(shape, seed)).collect()
     }
 
     /// What was asked for.

@@ -30,9 +30,9 @@ pub use collective::{
 pub use hopb::{chunk_bounds, overlapped_time, serial_time};
 pub use layer::{
     AttentionWeights, Choice, Combine, Expansion, ExpertShape, ExpertWeights, Fault, FfnReduction, FfnShape,
-    FfnWeights, GatedWeights, History, KeyValue, LayerCache, LayerShape, LayerWeights, Matrix, Options,
-    Pairing, RankState, Request, Rope, Routing, ShapeError, Stack, StackError, TokenSplit, attend, route,
-    uniform,
+    FfnWeights, GatedWeights, History, KeyValue, LayerCache, LayerShape, LayerWeights, Mark, Matrix, Options,
+    Packing, Pairing, Probe, RankState, Request, Rope, Routing, ShapeError, Stack, StackError, TokenSplit,
+    attend, route, uniform,
 };
 pub use layout::{Coordinates, Layout, LayoutError, MAX_RANKS, shared_expert_tensor};
 pub use ledger::{Ledger, LedgerError, Ownership};

@@ -88,10 +88,13 @@ pub fn queries(layer: &LayerWeights<f64>, input: &[f64], position: u64) -> Vec<f
         match &layer.attention {
             AttentionWeights::Latent { key_up, .. } => {
                 let head = result.len() / shape.key_width() as usize;
-                for latent in 0..key_up.columns {
-                    let row = |i: usize| (head * nope.len() + i) * key_up.columns + latent;
-                    result.push((0..nope.len()).map(|i| nope[i] * key_up.data[row(i)]).sum());
+                let (columns, mut scratch) = (0..key_up.columns, Vec::new());
+                let mut absorbed = vec![0.0; key_up.columns];
+                for (i, q) in nope.iter().enumerate() {
+                    let row = key_up.row(head * nope.len() + i, &columns, &mut scratch);
+                    absorbed.iter_mut().zip(row).for_each(|(sum, weight)| *sum += q * weight);
                 }
+                result.extend(absorbed);
             }
             AttentionWeights::Grouped { .. } => result.extend(nope),
         }
@@ -236,8 +239,13 @@ fn latent_absorbed(layer: &LayerWeights<f64>, tokens: &Tokens<'_>, input: &[f64]
         at += 1;
     });
     let value_width = value_up.rows / heads;
-    let row = |row: usize| &value_up.data[row * latent..][..latent];
-    (0..value_up.rows).map(|r| inner(row(r), &latents[r / value_width * latent..][..latent])).collect()
+    let mut scratch = Vec::new();
+    (0..value_up.rows)
+        .map(|row| {
+            let weights = value_up.row(row, &(0..latent), &mut scratch);
+            inner(weights, &latents[row / value_width * latent..][..latent])
+        })
+        .collect()
 }
 
 /// A mixture of experts, and by how much the runner-up lost.
@@ -330,7 +338,8 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 }
 
 fn product(matrix: &Matrix<f64>, vector: &[f64]) -> Vec<f64> {
-    matrix.data.chunks(matrix.columns).map(|row| inner(row, vector)).collect()
+    let (columns, mut scratch) = (0..matrix.columns, Vec::new());
+    (0..matrix.rows).map(|row| inner(matrix.row(row, &columns, &mut scratch), vector)).collect()
 }
 
 fn inner(a: &[f64], b: &[f64]) -> f64 {

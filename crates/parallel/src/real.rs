@@ -31,6 +31,8 @@ pub trait Real:
 
     /// The nearest value.
     fn of(value: f64) -> Self;
+    /// The same value.
+    fn of_f32(value: f32) -> Self;
     /// The same value as f64, exactly.
     fn get(self) -> f64;
     /// e to this power.
@@ -58,6 +60,10 @@ macro_rules! real {
             #[inline]
             fn of(value: f64) -> Self {
                 $of(value)
+            }
+            #[inline]
+            fn of_f32(value: f32) -> Self {
+                Self::from(value)
             }
             #[inline]
             fn get(self) -> f64 {

@@ -10,6 +10,7 @@ use super::kernel::attend;
 use super::math::rms_norm;
 use super::options::{Expansion, Fault, Options};
 use super::project::{Heads, Projected, numbers, project};
+use super::stack::Mark;
 use super::weights::{AttentionWeights, LayerWeights};
 use crate::{Collective, CollectiveError, Real, Statistics, chunk_bounds};
 
@@ -24,6 +25,8 @@ pub(super) struct AttentionPart<'a, T> {
     pub kv: usize,
     /// Heads of the output projection that it reads; its own, but for a planted fault.
     pub projected_heads: Range<u32>,
+    /// Is told when queries are ready and when attention is merged.
+    pub mark: &'a dyn Fn(Mark),
 }
 
 impl<T: Real> AttentionPart<'_, T> {
@@ -45,7 +48,9 @@ impl<T: Real> AttentionPart<'_, T> {
         let positions = self.positions(cache, requests, rows);
         let projected = project(shape, &self.weights.attention, &self.heads, &hidden, &positions);
         self.append(cache, requests, rows, &projected);
+        (self.mark)(Mark::Projected);
         let heads = self.attend_and_exchange(ranks, cache, requests, (&projected.queries, rows))?;
+        (self.mark)(Mark::Merged);
         let columns = numbers(&self.projected_heads, shape.value_width());
         Ok(self.weights.output.apply(&(0..shape.hidden as usize), &columns, &heads))
     }

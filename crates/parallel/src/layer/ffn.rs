@@ -75,18 +75,29 @@ impl<T: Real> FfnPart<'_, T> {
         }
     }
 
-    /// This rank's slice of its routed experts. Every rank sees all tokens and routes them itself.
+    /// This rank's slice of its routed experts. Every rank sees all tokens and routes them itself; an expert's weights are
+    /// read once for all tokens that visit it, and a token's experts add up in ascending order.
     pub(super) fn routed(&self, weights: &ExpertWeights<T>, shape: &ExpertShape, hidden: &[T]) -> Vec<T> {
-        let own = self.layout.experts(self.shard(), shape.routed);
+        let own = columns(&self.layout.experts(self.shard(), shape.routed));
         let slice = columns(&self.layout.expert_columns(self.shard(), shape.width));
         let width = self.weights.shape.hidden as usize;
+        let mut visitors: Vec<Vec<(usize, T)>> = vec![Vec::new(); own.len()];
+        let logits = weights.router.apply_all(hidden);
+        for (token, logits) in logits.chunks_exact(shape.routed as usize).enumerate() {
+            for choice in route(shape, &weights.bias, logits) {
+                if own.contains(&choice.expert) {
+                    visitors[choice.expert - own.start].push((token, choice.weight));
+                }
+            }
+        }
         let mut outputs = vec![T::ZERO; hidden.len()];
-        for (token, output) in hidden.chunks_exact(width).zip(outputs.chunks_exact_mut(width)) {
-            let choices = route(shape, &weights.bias, &weights.router.apply_all(token));
-            for choice in choices.iter().filter(|choice| columns(&own).contains(&choice.expert)) {
-                let expert = &weights.held[choice.expert % weights.held.len()];
-                for (into, value) in output.iter_mut().zip(gated(expert, &slice, token)) {
-                    *into = choice.weight.times_plus(value, *into);
+        for (expert, visitors) in own.zip(visitors).filter(|(_, visitors)| !visitors.is_empty()) {
+            let tokens: Vec<T> =
+                visitors.iter().flat_map(|(token, _)| &hidden[token * width..][..width]).copied().collect();
+            let values = gated(&weights.held[expert % weights.held.len()], &slice, &tokens);
+            for ((token, weight), values) in visitors.iter().zip(values.chunks_exact(width)) {
+                for (into, &value) in outputs[token * width..][..width].iter_mut().zip(values) {
+                    *into = weight.times_plus(value, *into);
                 }
             }
         }

@@ -26,9 +26,9 @@ mod weights;
 
 pub use cache::{History, LayerCache, Request};
 pub use kernel::{KeyValue, attend};
-pub use matrix::Matrix;
+pub use matrix::{Matrix, Packing};
 pub use options::{Combine, Expansion, Fault, FfnReduction, Options, TokenSplit};
 pub use routing::{Choice, route};
 pub use shape::{ExpertShape, FfnShape, LayerShape, Pairing, Rope, Routing, ShapeError};
-pub use stack::{RankState, Stack, StackError};
+pub use stack::{Mark, Probe, RankState, Stack, StackError};
 pub use weights::{AttentionWeights, ExpertWeights, FfnWeights, GatedWeights, LayerWeights, uniform};

@@ -15,9 +15,28 @@ use crate::{
     Collective, CollectiveError, Exchange, Ledger, LedgerError, Operation, Real, Reduction, exchange,
 };
 
+/// A moment within a layer, for whoever measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// A layer begins.
+    Begun,
+    /// Queries are computed and the new tokens appended.
+    Projected,
+    /// Attention is computed, exchanged and merged.
+    Merged,
+    /// The output projection is summed over the ranks.
+    Attended,
+    /// The feed-forward is summed over the ranks.
+    Done,
+}
+
+/// Is told of every mark of every rank.
+pub type Probe<'a> = dyn Fn(u32, Mark) + Sync + 'a;
+
 /// Layers, the layout over which they run, and how.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Stack<'a, T> {
+    probe: Option<&'a Probe<'a>>,
     layers: &'a [LayerWeights<T>],
     layout: Layout,
     options: &'a Options,
@@ -74,7 +93,19 @@ impl<'a, T: Real> Stack<'a, T> {
         for layer in layers {
             layer.shape.fits(layout)?;
         }
-        Ok(Self { layers, layout, options, ledger })
+        Ok(Self { layers, layout, options, ledger, probe: None })
+    }
+
+    /// The same stack, watched.
+    #[must_use]
+    pub fn with_probe(self, probe: &'a Probe<'a>) -> Self {
+        Self { probe: Some(probe), ..self }
+    }
+
+    fn mark(&self, rank: u32, mark: Mark) {
+        if let Some(probe) = self.probe {
+            probe(rank, mark);
+        }
     }
 
     /// The layers of a rank's stage.
@@ -189,7 +220,9 @@ impl<'a, T: Real> Stack<'a, T> {
             group: self.layout.kv_group(rank),
             kv: place.kv as usize,
             projected_heads,
+            mark: &|mark| self.mark(rank, mark),
         };
+        self.mark(rank, Mark::Begun);
         let projected = attention.run(ranks, cache, requests, &values)?;
         let ffn = FfnPart { weights, options: self.options, layout: self.layout, rank };
         if self.options.tokens == TokenSplit::DataParallel {
@@ -199,8 +232,10 @@ impl<'a, T: Real> Stack<'a, T> {
         let (operation, wire) = (Operation::AllReduce(Reduction::Sum), self.options.wire);
         let group = self.layout.stage_group(rank);
         add(&mut values, &exchange(ranks, Exchange { operation, group: &group, wire, data: projected })?);
+        self.mark(rank, Mark::Attended);
         let normed = rms_norm(&weights.ffn_norm, weights.shape.norm_epsilon, &values);
         add(&mut values, &ffn.run(ranks, &normed)?);
+        self.mark(rank, Mark::Done);
         Ok(values)
     }
 }

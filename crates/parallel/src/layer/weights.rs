@@ -2,7 +2,7 @@
 
 use helix_spec::Attention;
 
-use super::matrix::Matrix;
+use super::matrix::{Matrix, Packing};
 use super::shape::{FfnShape, LayerShape, Routing, ShapeError};
 use crate::{Real, Wire};
 
@@ -103,6 +103,7 @@ pub fn uniform(seed: u64, stream: u64, index: u64) -> f64 {
 struct Draw {
     seed: u64,
     stream: u64,
+    packing: Packing,
 }
 
 impl Draw {
@@ -112,9 +113,8 @@ impl Draw {
         let scale = gain * (3.0 / f64::from(columns)).sqrt();
         let (seed, stream) = (self.seed, self.stream);
         let columns = columns as usize;
-        Matrix::from_fn(rows as usize, columns, |row, column| {
-            let value = uniform(seed, stream, (row * columns + column) as u64) * scale;
-            T::of(Wire::F32.round(value))
+        Matrix::from_fn(rows as usize, columns, self.packing, |row, column| {
+            Wire::F32.round(uniform(seed, stream, (row * columns + column) as u64) * scale)
         })
     }
 
@@ -137,11 +137,20 @@ impl Draw {
 const QUERY_GAIN: f64 = 2.5;
 
 impl<T: Real> LayerWeights<T> {
-    /// Random weights of a shape: the same numbers in f32 and f64, and outputs as large as inputs. Of the routed experts
-    /// `held` are drawn and the others share theirs.
-    pub fn random(shape: &LayerShape, seed: u64, held: u32) -> Result<Self, ShapeError> {
+    /// Random weights of a shape: the same numbers in f32 and f64, and outputs as large as inputs.
+    pub fn random(shape: &LayerShape, seed: u64) -> Result<Self, ShapeError> {
+        Self::random_packed(shape, seed, Packing::Full, u32::MAX)
+    }
+
+    /// Random weights, packed. Of the routed experts the first `held` are drawn and the others share theirs.
+    pub fn random_packed(
+        shape: &LayerShape,
+        seed: u64,
+        packing: Packing,
+        held: u32,
+    ) -> Result<Self, ShapeError> {
         shape.validate()?;
-        let mut draw = Draw { seed, stream: 0 };
+        let mut draw = Draw { seed, stream: 0, packing };
         let hidden = shape.hidden;
         let attention_norm = draw.around(1.0, 0.1, hidden);
         let attention = random_attention(shape, &mut draw);
