@@ -2,7 +2,10 @@
 
 mod completions;
 mod exit_codes;
+mod files;
 mod output;
+mod picture;
+mod plan;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -25,6 +28,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Decide where the layers go, or judge a placement
+    Plan(plan::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -40,6 +45,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
+        Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, output),
     }
 }

@@ -3,16 +3,6 @@
 use helix_cost::{Capability, CostModel, DoesNotFit, Wire};
 use helix_spec::{Bytes, Cluster, MachineId, ModelShape};
 
-/// Whether a request may enter a machine in the middle of its layer range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PartialInference {
-    /// A machine always runs its whole range: the next one begins where the last one ended.
-    #[default]
-    Off,
-    /// A machine may run only the end of its range: the next one holds the layer at which the last one ended.
-    On,
-}
-
 /// A planning problem. Holds what every machine does with every number of layers that a planner may give it, so that
 /// planners look up instead of asking the cost model.
 pub struct Instance<'a> {
@@ -22,20 +12,13 @@ pub struct Instance<'a> {
     pub model: &'a ModelShape,
     /// Costs of layers on machines.
     pub costs: &'a dyn CostModel,
-    /// Which transitions between machines are allowed.
-    pub partial: PartialInference,
     tables: Vec<Vec<Option<Capability>>>,
 }
 
 impl<'a> Instance<'a> {
     /// Asks the cost model for every machine once.
     #[must_use]
-    pub fn new(
-        cluster: &'a Cluster,
-        model: &'a ModelShape,
-        costs: &'a dyn CostModel,
-        partial: PartialInference,
-    ) -> Self {
+    pub fn new(cluster: &'a Cluster, model: &'a ModelShape, costs: &'a dyn CostModel) -> Self {
         let tables = cluster
             .machines
             .iter()
@@ -44,7 +27,7 @@ impl<'a> Instance<'a> {
                 (1..=most).map(|layers| costs.capability(machine, layers).ok()).collect()
             })
             .collect();
-        Self { cluster, model, costs, partial, tables }
+        Self { cluster, model, costs, tables }
     }
 
     /// The most layers that a planner gives to a machine; 0 if it can hold none.

@@ -15,6 +15,6 @@ pub use evaluation::{
     Bottleneck, CutPart, EvaluateError, Evaluation, Idle, IdleReason, LinkFlow, MachineUse, Part, Pipeline,
     PlacementGraph, UNITS_PER_TOKEN, evaluate, placement_graph, throughput,
 };
-pub use instance::{Instance, ModelTooLarge, PartialInference};
+pub use instance::{Instance, ModelTooLarge};
 pub use plan::{Baseline, Candidate, Plan, PlanError, plan_baseline, plan_best};
 pub use validate::{Violation, violations};

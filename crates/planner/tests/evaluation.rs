@@ -5,10 +5,8 @@ mod by_hand;
 use std::collections::BTreeMap;
 
 use by_hand::{Table, cluster, model, placement};
-use helix_planner::{
-    EvaluateError, IdleReason, Instance, Part, PartialInference, Violation, evaluate, throughput,
-};
-use helix_spec::{Bandwidth, Endpoint, Link, MachineId, Placement};
+use helix_planner::{EvaluateError, IdleReason, Instance, Part, Violation, evaluate, throughput};
+use helix_spec::{Bandwidth, Endpoint, Link, MachineId, PartialInference, Placement};
 
 /// `fast` does 1000, 450, 280, 200 tok/s with 1 to 4 layers, `slow` 300 and 140 with 1 and 2.
 fn table() -> Table {
@@ -20,7 +18,7 @@ const WIDE: Bandwidth = Bandwidth(10_000_000_000);
 #[test]
 fn a_chain_is_as_fast_as_its_slowest_machine() {
     let (cluster, model, table) = (cluster(&["fast", "slow"], WIDE), model(6), table());
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     let evaluation = evaluate(&instance, &placement(&model, &[(0, 0, 4), (1, 4, 6)])).unwrap();
     assert_eq!(evaluation.throughput, 140.0);
     assert_eq!((evaluation.depth(), evaluation.mean_depth()), (2, 2.0));
@@ -37,7 +35,7 @@ fn a_chain_is_as_fast_as_its_slowest_machine() {
 #[test]
 fn machines_that_share_a_range_add_up_and_the_narrowest_layers_are_named() {
     let (cluster, model, table) = (cluster(&["fast", "slow", "slow", "slow"], WIDE), model(4), table());
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     // Layers 0..2: 450 tok/s. Layers 2..4: 140 + 140 tok/s; the third slow machine holds a range that nobody continues.
     let placed = placement(&model, &[(0, 0, 2), (1, 2, 4), (2, 2, 4), (3, 1, 3)]);
     let evaluation = evaluate(&instance, &placed).unwrap();
@@ -52,16 +50,16 @@ fn machines_that_share_a_range_add_up_and_the_narrowest_layers_are_named() {
 #[test]
 fn partial_inference_opens_ways_that_whole_ranges_do_not_have() {
     let (cluster, model, table) = (cluster(&["fast", "fast"], WIDE), model(5), table());
-    let placed = placement(&model, &[(0, 0, 3), (1, 1, 5)]);
-    let off = Instance::new(&cluster, &model, &table, PartialInference::Off);
-    let without = evaluate(&off, &placed).unwrap();
+    let mut placed = placement(&model, &[(0, 0, 3), (1, 1, 5)]);
+    let instance = Instance::new(&cluster, &model, &table);
+    let without = evaluate(&instance, &placed).unwrap();
     assert_eq!(without.throughput, 0.0);
     assert_eq!(
         without.idle.iter().map(|idle| idle.reason).collect::<Vec<_>>(),
         [IdleReason::NothingAfter, IdleReason::NothingBefore]
     );
-    let on = Instance::new(&cluster, &model, &table, PartialInference::On);
-    let with = evaluate(&on, &placed).unwrap();
+    placed.partial_inference = PartialInference::On;
+    let with = evaluate(&instance, &placed).unwrap();
     assert_eq!(with.throughput, 200.0);
     let ranges = with.pipelines[0].ranges(&placed);
     assert_eq!(ranges.iter().map(ToString::to_string).collect::<Vec<_>>(), ["0..3", "3..5"]);
@@ -73,7 +71,7 @@ fn a_narrow_link_is_the_bottleneck_and_says_so() {
     let (mut cluster, model, table) = (cluster(&["fast", "fast"], WIDE), model(2), table());
     let link = cluster.network.regions.values_mut().next().unwrap();
     link.bandwidth = Bandwidth(160_000);
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     let evaluation = evaluate(&instance, &placement(&model, &[(0, 0, 1), (1, 1, 2)])).unwrap();
     assert_eq!(evaluation.throughput, 200.0);
     let (first, second) = (Endpoint::Machine(MachineId(0)), Endpoint::Machine(MachineId(1)));
@@ -85,7 +83,7 @@ fn an_interface_is_shared_by_all_its_links() {
     // 100 bytes a token through 320 kbit/s = 400 tok/s out of the first machine, although each of its links has 10 Gbit/s.
     let (mut cluster, model, table) = (cluster(&["fast", "fast", "fast"], WIDE), model(2), table());
     cluster.machines[0].nic.outbound = Bandwidth(320_000);
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     let evaluation = evaluate(&instance, &placement(&model, &[(0, 0, 1), (1, 1, 2), (2, 1, 2)])).unwrap();
     assert_eq!(evaluation.throughput, 400.0);
     assert_eq!(evaluation.bottleneck.cut[0].part, Part::NicOut(Endpoint::Machine(MachineId(0))));
@@ -95,7 +93,7 @@ fn an_interface_is_shared_by_all_its_links() {
 fn among_equal_flows_the_shorter_way_is_taken() {
     // 0..2 directly (450 tok/s) or by two machines with a layer each; the last machine takes 280.
     let (cluster, model, table) = (cluster(&["fast", "fast", "fast", "fast"], WIDE), model(5), table());
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     let placed = placement(&model, &[(0, 0, 1), (1, 1, 2), (2, 0, 2), (3, 2, 5)]);
     let evaluation = evaluate(&instance, &placed).unwrap();
     assert_eq!(evaluation.throughput, 280.0);
@@ -113,7 +111,7 @@ fn among_equally_many_hops_the_quicker_links_are_taken() {
     let (first, third) = (Endpoint::Machine(MachineId(0)), Endpoint::Machine(MachineId(2)));
     let slow = Link { bandwidth: WIDE, latency: "50 ms".parse().unwrap() };
     cluster.network.links.insert((first, third), slow);
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     let evaluation = evaluate(&instance, &placement(&model, &[(0, 0, 2), (1, 0, 2), (2, 2, 5)])).unwrap();
     assert_eq!(evaluation.throughput, 280.0);
     assert_eq!(evaluation.pipelines.len(), 1);
@@ -124,7 +122,7 @@ fn among_equally_many_hops_the_quicker_links_are_taken() {
 #[test]
 fn listed_links_are_the_only_ones() {
     let (cluster, model, table) = (cluster(&["fast", "fast", "fast"], WIDE), model(2), table());
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     let mut placed = placement(&model, &[(0, 0, 1), (1, 1, 2), (2, 1, 2)]);
     assert_eq!(throughput(&instance, &placed).unwrap(), 1000.0);
     let machine = |index| Endpoint::Machine(MachineId(index));
@@ -136,7 +134,7 @@ fn listed_links_are_the_only_ones() {
 
 fn violations_of(placed: &Placement) -> Vec<Violation> {
     let (cluster, model, table) = (cluster(&["fast", "slow"], WIDE), model(6), table());
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     match evaluate(&instance, placed) {
         Err(EvaluateError::Invalid(violations)) => violations,
         other => panic!("expected violations, got {other:?}"),
@@ -165,7 +163,7 @@ fn what_cannot_run_is_refused_with_all_its_reasons() {
 #[test]
 fn a_model_that_fits_nowhere_says_how_much_is_missing() {
     let (cluster, model, table) = (cluster(&["fast", "slow"], WIDE), model(9), table());
-    let instance = Instance::new(&cluster, &model, &table, PartialInference::Off);
+    let instance = Instance::new(&cluster, &model, &table);
     let error = instance.check_capacity().unwrap_err();
     assert_eq!(error.holds, 6);
     assert_eq!(error.missing.0, 3 * model.heaviest_layer_bytes().0);

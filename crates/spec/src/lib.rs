@@ -31,7 +31,7 @@ pub use device::{Device, DeviceCatalogue, DeviceKind, UnknownDevice};
 pub use file::{FORMAT_VERSION, FileError, MAX_DESCRIPTION_BYTES, Source, nearest, parse_toml, read_text};
 pub use model::{Architecture, Attention, Experts, ModelShape, NumberFormat};
 pub use network::{Endpoint, Link, Network};
-pub use placement::{Assignment, LayerRange, Placement, RankLayout};
+pub use placement::{Assignment, LayerRange, PartialInference, Placement, RankLayout};
 pub use trace::{MAX_REQUEST_TOKENS, MAX_TRACE_BYTES, MAX_TRACE_REQUESTS, Trace, TraceRequest};
 pub use units::{Bandwidth, Bytes, BytesPerSecond, FlopsPerSecond, SimTime, TokensPerSecond, UnitError};
 pub use workload::{Arrivals, LengthDistribution, Lengths, RequestsPerSecond, Workload};

@@ -120,6 +120,16 @@ pub struct Assignment {
     pub kv_capacity: Option<u64>,
 }
 
+/// Whether a request may enter a machine in the middle of its layer range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PartialInference {
+    /// A machine always runs its whole range: the next one begins where the last one ended.
+    #[default]
+    Off,
+    /// A machine may run only the end of its range: the next one holds the layer at which the last one ended.
+    On,
+}
+
 /// Which machine holds which layers of a model. Machines without an entry hold none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Placement {
@@ -131,6 +141,8 @@ pub struct Placement {
     pub machines: BTreeMap<MachineId, Assignment>,
     /// The only links that requests may take, in the order in which routing looks at them; all that fit when `None`.
     pub links: Option<Vec<(Endpoint, Endpoint)>>,
+    /// Which ways from machine to machine are open to requests.
+    pub partial_inference: PartialInference,
 }
 
 impl Placement {

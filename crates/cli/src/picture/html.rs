@@ -48,7 +48,8 @@ pub fn page(scene: &Scene<'_>) -> String {
 }
 
 fn cards(html: &mut String, report: &PlanReport) {
-    let share = 100.0 * report.throughput_tokens_per_s / report.upper_bound_tokens_per_s.max(f64::MIN_POSITIVE);
+    let share =
+        100.0 * report.throughput_tokens_per_s / report.upper_bound_tokens_per_s.max(f64::MIN_POSITIVE);
     let cards = [
         (format!("{:.1}", report.throughput_tokens_per_s), "tokens/s, prompt and decode together"),
         (format!("{:.1}", report.upper_bound_tokens_per_s), "tokens/s at most on these machines"),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 /// Okabe and Ito's palette without black and yellow, then lighter shades of it.
 const COLOURS: [&str; 12] = [
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a6fd0", "#8c8c3e", "#5b8a9a", "#b07a4b",
-    "#8fbf9f", "#b59ac9",
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#7a6fd0", "#8c8c3e", "#5b8a9a",
+    "#b07a4b", "#8fbf9f", "#b59ac9",
 ];
 
 /// Colour of the bottleneck's frame.

@@ -61,7 +61,8 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// Arranges a plan.
     pub fn new(cluster: &Cluster, report: &'a PlanReport) -> Self {
-        let cut_parts = || report.bottleneck.parts.iter().chain(report.bottleneck.parts_near_end.iter().flatten());
+        let cut_parts =
+            || report.bottleneck.parts.iter().chain(report.bottleneck.parts_near_end.iter().flatten());
         let in_cut = |name: &str| {
             cut_parts().any(|part| matches!(part, CutMember::Compute { machine, .. } if machine == name))
         };
@@ -81,13 +82,19 @@ impl<'a> Scene<'a> {
         }
         groups.retain(|group| !group.rows.is_empty());
         for group in &mut groups {
-            group.rows.sort_by(|a, b| (a.start, a.end, &a.name).cmp(&(b.start, b.end, &b.name)));
+            // A stable sort: machines with one range stay in the order of the cluster.
+            group.rows.sort_by_key(|row| (row.start, row.end));
         }
         groups.sort_by_key(|group| group.rows.iter().map(|row| row.start).min());
-        let numbers: BTreeMap<&str, usize> =
-            groups.iter().flat_map(|group| &group.rows).enumerate().map(|(n, row)| (row.name.as_str(), n)).collect();
+        let numbers: BTreeMap<&str, usize> = groups
+            .iter()
+            .flat_map(|group| &group.rows)
+            .enumerate()
+            .map(|(n, row)| (row.name.as_str(), n))
+            .collect();
         let number = |name: &str| if name == COORDINATOR { None } else { numbers.get(name).copied() };
-        let ribbons = report.flows.iter().map(|flow| Ribbon {
+        let ribbons = report.flows.iter().map(|flow| {
+            Ribbon {
             from: number(&flow.from),
             to: number(&flow.to),
             flow: flow.tokens_per_s,
@@ -98,11 +105,13 @@ impl<'a> Scene<'a> {
                 "{} → {}: {:.1} of {:.1} tok/s",
                 flow.from, flow.to, flow.tokens_per_s, flow.capacity_tokens_per_s
             ),
+        }
         });
         let ribbons = ribbons.collect();
         let layer_capacity = (0..report.model_layers)
             .map(|layer| {
-                let holders = report.placement.iter().filter(|placed| placed.start <= layer && layer < placed.end);
+                let holders =
+                    report.placement.iter().filter(|placed| placed.start <= layer && layer < placed.end);
                 holders.map(|placed| placed.capacity_tokens_per_s).sum()
             })
             .collect();

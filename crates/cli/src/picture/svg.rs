@@ -40,7 +40,14 @@ impl Frame {
         }
         let most = scene.ribbons.iter().map(|ribbon| ribbon.flow).fold(1.0, f64::max);
         let bar = row * 0.62;
-        Self { row, bar, layers: f64::from(scene.report.model_layers), flow_scale: bar * 0.8 / most, ys, bottom: y + 14.0 }
+        Self {
+            row,
+            bar,
+            layers: f64::from(scene.report.model_layers),
+            flow_scale: bar * 0.8 / most,
+            ys,
+            bottom: y + 14.0,
+        }
     }
 
     fn x(&self, layer: u32) -> f64 {
@@ -81,32 +88,51 @@ pub fn drawing(scene: &Scene<'_>) -> String {
 
 fn heading(svg: &mut String, scene: &Scene<'_>) {
     let report = scene.report;
-    let title = format!("{} on {}: {:.1} tokens/s", report.model, report.cluster, report.throughput_tokens_per_s);
+    let title =
+        format!("{} on {}: {:.1} tokens/s", report.model, report.cluster, report.throughput_tokens_per_s);
     let below = format!(
         "planner {} · {:.0} % of the compute bound {:.1} · {} machines of {} carry tokens · longest pipeline {} machines",
         report.planner,
         100.0 * report.throughput_tokens_per_s / report.upper_bound_tokens_per_s.max(f64::MIN_POSITIVE),
         report.upper_bound_tokens_per_s,
         scene.rows().filter(|row| row.flow > 0.0).count(),
-        scene.rows().count() + report.unused_machines.len() - scene.rows().filter(|row| row.flow <= 0.0).count(),
+        scene.rows().count() + report.unused_machines.len()
+            - scene.rows().filter(|row| row.flow <= 0.0).count(),
         report.depth,
     );
-    put(svg, format_args!("<text x=\"16\" y=\"26\" font-size=\"18\" font-weight=\"600\">{}</text>\n", escape(&title)));
+    put(
+        svg,
+        format_args!(
+            "<text x=\"16\" y=\"26\" font-size=\"18\" font-weight=\"600\">{}</text>\n",
+            escape(&title)
+        ),
+    );
     put(svg, format_args!("<text x=\"16\" y=\"46\" class=\"faint\">{}</text>\n", escape(&below)));
     let mut x = 16.0;
     let palette = colours(scene.rows().map(|row| row.machine_type.as_str()));
     for (name, colour) in palette {
-        put(svg, format_args!("<rect x=\"{x}\" y=\"58\" width=\"12\" height=\"12\" rx=\"2\" fill=\"{colour}\"/>"));
+        put(
+            svg,
+            format_args!("<rect x=\"{x}\" y=\"58\" width=\"12\" height=\"12\" rx=\"2\" fill=\"{colour}\"/>"),
+        );
         put(svg, format_args!("<text x=\"{}\" y=\"68\">{}</text>\n", x + 17.0, escape(name)));
         x += 36.0 + 7.2 * name.chars().count() as f64;
     }
-    put(svg, format_args!(
-        "<rect x=\"{x}\" y=\"58\" width=\"12\" height=\"12\" rx=\"2\" fill=\"none\" stroke=\"{CUT}\" stroke-width=\"2\"/>\
+    put(
+        svg,
+        format_args!(
+            "<rect x=\"{x}\" y=\"58\" width=\"12\" height=\"12\" rx=\"2\" fill=\"none\" stroke=\"{CUT}\" stroke-width=\"2\"/>\
          <text x=\"{}\" y=\"68\">bottleneck</text>\n",
-        x + 17.0
-    ));
+            x + 17.0
+        ),
+    );
     x += 110.0;
-    put(svg, format_args!("<text x=\"{x}\" y=\"68\" class=\"faint\">filled: used share of a machine · curves: tokens/s</text>\n"));
+    put(
+        svg,
+        format_args!(
+            "<text x=\"{x}\" y=\"68\" class=\"faint\">filled: used share of a machine · curves: tokens/s</text>\n"
+        ),
+    );
 }
 
 fn axis(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
@@ -114,14 +140,27 @@ fn axis(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
     let step = [1u32, 2, 5, 10, 20, 50, 100].into_iter().find(|step| layers / step <= 16).unwrap_or(200);
     for layer in (0..=layers).step_by(step as usize) {
         let (x, y) = (frame.x(layer), frame.bottom + PROFILE + 34.0);
-        put(svg, format_args!(
-            "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\" stroke=\"currentColor\" opacity=\".12\"/>",
-            y - 14.0
-        ));
-        put(svg, format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" class=\"faint\">{layer}</text>\n"));
+        put(
+            svg,
+            format_args!(
+                "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\" stroke=\"currentColor\" opacity=\".12\"/>",
+                y - 14.0
+            ),
+        );
+        put(
+            svg,
+            format_args!(
+                "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" class=\"faint\">{layer}</text>\n"
+            ),
+        );
     }
     let (middle, y) = (f64::midpoint(LEFT, WIDTH - RIGHT), frame.bottom + PROFILE + 54.0);
-    put(svg, format_args!("<text x=\"{middle:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" class=\"faint\">layer</text>\n"));
+    put(
+        svg,
+        format_args!(
+            "<text x=\"{middle:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" class=\"faint\">layer</text>\n"
+        ),
+    );
 }
 
 fn curve(svg: &mut String, frame: &Frame, scene: &Scene<'_>, ribbon: &super::rows::Ribbon) {
@@ -143,11 +182,14 @@ fn curve(svg: &mut String, frame: &Frame, scene: &Scene<'_>, ribbon: &super::row
     };
     let width = (ribbon.flow * frame.flow_scale).max(0.8);
     let (colour, opacity) = if ribbon.in_cut { (CUT, 0.8) } else { ("currentColor", 0.32) };
-    put(svg, format_args!(
-        "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-opacity=\"{opacity}\" stroke-width=\"{width:.1}\">\
+    put(
+        svg,
+        format_args!(
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-opacity=\"{opacity}\" stroke-width=\"{width:.1}\">\
          <title>{}</title></path>\n",
-        escape(&ribbon.label)
-    ));
+            escape(&ribbon.label)
+        ),
+    );
 }
 
 fn bars(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
@@ -156,7 +198,13 @@ fn bars(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
     for group in &scene.groups {
         if scene.groups.len() > 1 {
             let y = frame.ys[number] - 7.0;
-            put(svg, format_args!("<text x=\"16\" y=\"{y:.1}\" font-weight=\"600\">{}</text>\n", escape(&group.region)));
+            put(
+                svg,
+                format_args!(
+                    "<text x=\"16\" y=\"{y:.1}\" font-weight=\"600\">{}</text>\n",
+                    escape(&group.region)
+                ),
+            );
         }
         for row in &group.rows {
             bar(svg, frame, row, frame.ys[number], palette[row.machine_type.as_str()]);
@@ -169,13 +217,25 @@ fn bar(svg: &mut String, frame: &Frame, row: &Row, y: f64, colour: &str) {
     let (x, end) = (frame.x(row.start) + 1.5, frame.x(row.end) - 1.5);
     let (width, height) = (end - x, frame.bar);
     let share = if row.capacity > 0.0 { (row.flow / row.capacity).clamp(0.0, 1.0) } else { 0.0 };
-    let stroke = if row.in_cut { format!("stroke=\"{CUT}\" stroke-width=\"2.5\"") } else { format!("stroke=\"{colour}\"") };
-    put(svg, format_args!(
-        "<g><title>{}: layers {}..{}, {:.1} of {:.1} tok/s</title>\
+    let stroke = if row.in_cut {
+        format!("stroke=\"{CUT}\" stroke-width=\"2.5\"")
+    } else {
+        format!("stroke=\"{colour}\"")
+    };
+    put(
+        svg,
+        format_args!(
+            "<g><title>{}: layers {}..{}, {:.1} of {:.1} tok/s</title>\
          <rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"3\" fill=\"{colour}\" fill-opacity=\".25\" {stroke}/>\
          <rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{height:.1}\" rx=\"3\" fill=\"{colour}\"/></g>\n",
-        escape(&row.name), row.start, row.end, row.flow, row.capacity, width * share
-    ));
+            escape(&row.name),
+            row.start,
+            row.end,
+            row.flow,
+            row.capacity,
+            width * share
+        ),
+    );
     if frame.row < 12.0 {
         return;
     }
@@ -184,14 +244,19 @@ fn bar(svg: &mut String, frame: &Frame, row: &Row, y: f64, colour: &str) {
     let faint = if row.flow > 0.0 { "" } else { " class=\"faint\"" };
     let name = escape(&row.name);
     put(svg, format_args!("<text x=\"16\" y=\"{text:.1}\" font-size=\"{size}\"{faint}>{name}</text>"));
-    let said = if row.flow > 0.0 { format!("{:.0} of {:.0} tok/s", row.flow, row.capacity) } else { "idle".to_owned() };
+    let said = if row.flow > 0.0 {
+        format!("{:.0} of {:.0} tok/s", row.flow, row.capacity)
+    } else {
+        "idle".to_owned()
+    };
     let x = WIDTH - RIGHT + 34.0;
     put(svg, format_args!("<text x=\"{x}\" y=\"{text:.1}\" font-size=\"{size}\"{faint}>{said}</text>\n"));
 }
 
 /// Below the rows: what all holders of each layer could compute together, and the plan's throughput as a line.
 fn profile(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
-    let most = scene.layer_capacity.iter().copied().fold(scene.report.throughput_tokens_per_s, f64::max).max(1.0);
+    let most =
+        scene.layer_capacity.iter().copied().fold(scene.report.throughput_tokens_per_s, f64::max).max(1.0);
     // A few very strong layers must not flatten the rest.
     let mut sorted = scene.layer_capacity.clone();
     sorted.sort_by(f64::total_cmp);
@@ -205,22 +270,34 @@ fn profile(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
         let _ = write!(path, " L{:.1} {height:.1} L{:.1} {height:.1}", frame.x(layer), frame.x(layer + 1));
     }
     let end = frame.x(scene.report.model_layers);
-    put(svg, format_args!("<path d=\"{path} L{end:.1} {base:.1} Z\" fill=\"currentColor\" fill-opacity=\".16\"/>\n"));
+    put(
+        svg,
+        format_args!(
+            "<path d=\"{path} L{end:.1} {base:.1} Z\" fill=\"currentColor\" fill-opacity=\".16\"/>\n"
+        ),
+    );
     let line = y(scene.report.throughput_tokens_per_s);
-    put(svg, format_args!(
-        "<line x1=\"{:.1}\" x2=\"{end:.1}\" y1=\"{line:.1}\" y2=\"{line:.1}\" stroke=\"{CUT}\" stroke-width=\"1.5\"/>\n",
-        frame.x(0)
-    ));
+    put(
+        svg,
+        format_args!(
+            "<line x1=\"{:.1}\" x2=\"{end:.1}\" y1=\"{line:.1}\" y2=\"{line:.1}\" stroke=\"{CUT}\" stroke-width=\"1.5\"/>\n",
+            frame.x(0)
+        ),
+    );
     let label = |svg: &mut String, y: f64, text: &str| {
         put(svg, format_args!("<text x=\"16\" y=\"{y:.1}\" class=\"faint\">{text}</text>\n"));
     };
     label(svg, base - PROFILE + 40.0, "capacity of each");
     label(svg, base - PROFILE + 55.0, "layer's holders");
     let x = WIDTH - RIGHT + 34.0;
-    put(svg, format_args!(
-        "<text x=\"{x}\" y=\"{:.1}\">{:.0} tok/s flow</text>\n",
-        line + 4.0, scene.report.throughput_tokens_per_s
-    ));
+    put(
+        svg,
+        format_args!(
+            "<text x=\"{x}\" y=\"{:.1}\">{:.0} tok/s flow</text>\n",
+            line + 4.0,
+            scene.report.throughput_tokens_per_s
+        ),
+    );
 }
 
 fn put(svg: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -30,7 +30,11 @@ pub fn chart(scene: &Scene<'_>) -> String {
             let (start, end) = (column(row.start), column(row.end).max(column(row.start) + 1).min(COLUMNS));
             let start = start.min(end - 1);
             let share = if row.capacity > 0.0 { row.flow / row.capacity } else { 0.0 };
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a few columns")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of a few columns"
+            )]
             let used = (f64::from(end - start) * share).round() as u32;
             let bar: String = (0..COLUMNS)
                 .map(|at| match at {

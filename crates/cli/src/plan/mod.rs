@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use helix_cost::{CostChoice, Costs};
-use helix_planner::{Baseline, Candidate, Instance, PartialInference, Plan, PlanError, evaluate, plan_baseline, plan_best};
-use helix_spec::{Cluster, Placement};
+use helix_planner::{Baseline, Candidate, Instance, Plan, PlanError, evaluate, plan_baseline, plan_best};
+use helix_spec::{Cluster, ModelShape, PartialInference, Placement, load_cluster_named};
 
 use crate::exit_codes::{Failure, Kind};
 use crate::files;
@@ -84,7 +84,7 @@ pub struct Arguments {
     /// Search nothing: validate and report this placement
     #[arg(long, value_name = "PLACEMENT", conflicts_with = "planner")]
     evaluate: Option<PathBuf>,
-    /// Let requests enter a machine in the middle of its layer range
+    /// Let requests enter a machine in the middle of its layer range; petals always does
     #[arg(long)]
     partial_inference: bool,
     /// Write the placement here
@@ -103,14 +103,19 @@ const MEAN_LENGTHS: (f64, f64) = (763.08, 232.45);
 
 /// Plans or evaluates, writes what was asked for, prints the report.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
-    let cluster = files::cluster(&arguments.cluster)?;
-    let model = files::model(&arguments.model)?;
+    let cluster = load_cluster_named(&arguments.cluster)?;
+    let model = ModelShape::named_or_folder(&arguments.model)?;
     let costs = Costs::for_cluster(&cluster, &model, arguments.cost.into()).map_err(cost_failure)?;
-    let partial = if arguments.partial_inference { PartialInference::On } else { PartialInference::Off };
-    let instance = Instance::new(&cluster, &model, &costs, partial);
+    let instance = Instance::new(&cluster, &model, &costs);
     let started = Instant::now();
     let (plan, candidates) = match &arguments.evaluate {
-        Some(path) => (given(&instance, &files::placement(path, &cluster)?)?, Vec::new()),
+        Some(path) => {
+            let mut placement = Placement::load(path, &cluster)?;
+            if arguments.partial_inference {
+                placement.partial_inference = PartialInference::On;
+            }
+            (given(&instance, placement)?, Vec::new())
+        }
         None => search(&instance, arguments.planner).map_err(plan_failure)?,
     };
     let report = report::Subject {
@@ -118,7 +123,6 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         model: &model,
         plan: &plan,
         candidates: &candidates,
-        partial_inference: arguments.partial_inference,
         decode_share: MEAN_LENGTHS.1 / (MEAN_LENGTHS.0 + MEAN_LENGTHS.1),
         solve_seconds: started.elapsed().as_secs_f64(),
     }
@@ -141,9 +145,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn given(instance: &Instance<'_>, placement: &Placement) -> Result<Plan, Failure> {
-    let evaluation = evaluate(instance, placement).map_err(|error| Failure::new(Kind::Infeasible, error))?;
-    Ok(Plan { planner: "given".to_owned(), placement: placement.clone(), evaluation })
+fn given(instance: &Instance<'_>, placement: Placement) -> Result<Plan, Failure> {
+    let evaluation = evaluate(instance, &placement).map_err(|error| Failure::new(Kind::Infeasible, error))?;
+    Ok(Plan { planner: "given".to_owned(), placement, evaluation })
 }
 
 fn search(instance: &Instance<'_>, planner: Planner) -> Result<(Plan, Vec<Candidate>), PlanError> {
@@ -187,4 +191,3 @@ fn write_files<'a>(
     }
     Ok(written)
 }
-

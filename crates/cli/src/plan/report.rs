@@ -1,7 +1,7 @@
 //! What `helix plan` says, as data: the JSON, and the source of the text and the pictures.
 
 use helix_planner::{Candidate, CutPart, Evaluation, Part, Plan};
-use helix_spec::{Cluster, Endpoint, ModelShape};
+use helix_spec::{Cluster, Endpoint, ModelShape, PartialInference};
 use serde::Serialize;
 
 use super::words;
@@ -191,8 +191,6 @@ pub struct Subject<'a> {
     pub plan: &'a Plan,
     /// All tries.
     pub candidates: &'a [Candidate],
-    /// Whether requests may enter in the middle of a range.
-    pub partial_inference: bool,
     /// Decode tokens among all tokens of the workload.
     pub decode_share: f64,
     /// Time that the planners took \[s\].
@@ -214,7 +212,7 @@ impl Subject<'_> {
             model_layers: self.model.layers,
             planner: self.plan.planner.clone(),
             cost: sources.join(", "),
-            partial_inference: self.partial_inference,
+            partial_inference: self.plan.placement.partial_inference == PartialInference::On,
             throughput_tokens_per_s: throughput,
             upper_bound_tokens_per_s: bound,
             gap: (throughput > 0.0).then(|| (bound - throughput) / throughput),
@@ -227,7 +225,11 @@ impl Subject<'_> {
             bottleneck: BottleneckReport {
                 text: words::bottleneck(cluster, &self.plan.placement, evaluation),
                 parts: cut(cluster, &evaluation.bottleneck.cut),
-                parts_near_end: evaluation.bottleneck.cut_near_end.as_deref().map(|parts| cut(cluster, parts)),
+                parts_near_end: evaluation
+                    .bottleneck
+                    .cut_near_end
+                    .as_deref()
+                    .map(|parts| cut(cluster, parts)),
             },
             placement: self.placement(),
             flows: self.flows(),
@@ -307,7 +309,9 @@ fn cut(cluster: &Cluster, parts: &[CutPart]) -> Vec<CutMember> {
     let member = |member: &CutPart| {
         let tokens_per_s = member.capacity;
         match member.part {
-            Part::Compute(id) => CutMember::Compute { machine: cluster.machine(id).name.clone(), tokens_per_s },
+            Part::Compute(id) => {
+                CutMember::Compute { machine: cluster.machine(id).name.clone(), tokens_per_s }
+            }
             Part::NicIn(owner) => CutMember::NicIn { machine: name(owner), tokens_per_s },
             Part::NicOut(owner) => CutMember::NicOut { machine: name(owner), tokens_per_s },
             Part::Link(from, to) => CutMember::Link { from: name(from), to: name(to), tokens_per_s },
@@ -317,7 +321,8 @@ fn cut(cluster: &Cluster, parts: &[CutPart]) -> Vec<CutMember> {
 }
 
 fn candidate(candidate: &Candidate) -> CandidateReport {
-    let used = |evaluation: &Evaluation| evaluation.machines.iter().filter(|machine| machine.flow > 0.0).count();
+    let used =
+        |evaluation: &Evaluation| evaluation.machines.iter().filter(|machine| machine.flow > 0.0).count();
     let evaluation = candidate.result.as_ref().ok();
     CandidateReport {
         planner: candidate.planner.clone(),

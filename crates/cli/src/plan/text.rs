@@ -11,7 +11,8 @@ const MOST_PIPELINES: usize = 8;
 /// Writes the plan: comparison, best plan, bottleneck, drawing, pipelines, idle machines.
 pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
     let report = scene.report;
-    let machines = report.placement.len() + report.unused_machines.iter().filter(|m| !placed(report, &m.machine)).count();
+    let machines = report.placement.len()
+        + report.unused_machines.iter().filter(|m| !placed(report, &m.machine)).count();
     writeln!(
         output,
         "{} ({} layers) on {}: {machines} machines, speeds: {}, partial inference {}\n",
@@ -41,7 +42,11 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
     for sentence in &report.bottleneck.text {
         writeln!(output, "  {sentence}")?;
     }
-    writeln!(output, "\nlayers 0 to {}, one line a machine (█ used, ▒ to spare, ░ idle, * bottleneck)", report.model_layers)?;
+    writeln!(
+        output,
+        "\nlayers 0 to {}, one line a machine (█ used, ▒ to spare, ░ idle, * bottleneck)",
+        report.model_layers
+    )?;
     write!(output, "{}", chart(scene))?;
     pipelines(output, report)?;
     unused(output, report)
@@ -52,7 +57,11 @@ fn placed(report: &PlanReport, machine: &str) -> bool {
 }
 
 fn candidates(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
-    writeln!(output, "  {:<14} {:>9}  {:>8}  {:>8}  {:>7}", "planner", "tokens/s", "of bound", "machines", "longest")?;
+    writeln!(
+        output,
+        "  {:<14} {:>9}  {:>8}  {:>8}  {:>7}",
+        "planner", "tokens/s", "of bound", "machines", "longest"
+    )?;
     for candidate in &report.candidates {
         let mark = if candidate.planner == report.planner { '>' } else { ' ' };
         let (Some(throughput), Some(depth), Some(used)) =
@@ -63,7 +72,11 @@ fn candidates(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
             continue;
         };
         let share = 100.0 * throughput / report.upper_bound_tokens_per_s.max(f64::MIN_POSITIVE);
-        writeln!(output, "{mark} {:<14} {throughput:>9.1}  {share:>6.0} %  {used:>8}  {depth:>7}", candidate.planner)?;
+        writeln!(
+            output,
+            "{mark} {:<14} {throughput:>9.1}  {share:>6.0} %  {used:>8}  {depth:>7}",
+            candidate.planner
+        )?;
     }
     writeln!(output)
 }

@@ -12,7 +12,9 @@ const NAMED: usize = 6;
 pub fn bottleneck(cluster: &Cluster, placement: &Placement, evaluation: &Evaluation) -> Vec<String> {
     let cut = &evaluation.bottleneck.cut;
     if evaluation.throughput <= 0.0 {
-        return vec!["nothing can flow: no chain of machines leads from the first layer to the last".to_owned()];
+        return vec![
+            "nothing can flow: no chain of machines leads from the first layer to the last".to_owned(),
+        ];
     }
     let mut sentences = vec![cut_sentence(cluster, placement, evaluation, cut)];
     if let Some(near_end) = &evaluation.bottleneck.cut_near_end {
@@ -34,7 +36,12 @@ fn advice(cut: &[CutPart], two_places: bool) -> &'static str {
     }
 }
 
-fn cut_sentence(cluster: &Cluster, placement: &Placement, evaluation: &Evaluation, cut: &[CutPart]) -> String {
+fn cut_sentence(
+    cluster: &Cluster,
+    placement: &Placement,
+    evaluation: &Evaluation,
+    cut: &[CutPart],
+) -> String {
     let machines: Vec<MachineId> = cut
         .iter()
         .filter_map(|member| match member.part {
@@ -54,12 +61,17 @@ fn cut_sentence(cluster: &Cluster, placement: &Placement, evaluation: &Evaluatio
             .collect();
         if carrying == machines.iter().copied().collect() {
             let names = name_list(cut.iter().map(|member| part_words(cluster, member)));
-            let verb = if machines.len() == 1 { "runs" } else { "run" };
-            return format!("only {names} {verb} layers {layers}, at {total:.1} tok/s all together, and all is used");
+            return match machines.len() {
+                1 => format!("only {names} runs layers {layers}, and it is fully used"),
+                _ => format!("only {names} run layers {layers}: {total:.1} tok/s together, fully used"),
+            };
         }
     }
     let names = name_list(cut.iter().map(|member| part_words(cluster, member)));
-    format!("every token passes one of {names}, {total:.1} tok/s all together, and all of it is used")
+    match cut.len() {
+        1 => format!("every token passes {names}, which is fully used"),
+        _ => format!("every token passes one of {names}: {total:.1} tok/s together, fully used"),
+    }
 }
 
 /// The layers that all these machines hold.

@@ -1,6 +1,6 @@
 //! Petals: every machine that joins takes the interval whose layers are worst served so far.
 
-use helix_spec::{MachineId, Placement};
+use helix_spec::{MachineId, PartialInference, Placement};
 
 use super::{BaselineError, assign};
 use crate::Instance;
@@ -9,12 +9,13 @@ use crate::Instance;
 ///
 /// A joining machine compares every interval of its length by the ascending list of the throughputs with which its
 /// layers are served already, and takes the smallest list, the first among equals (Petals, appendix D). The intervals
-/// overlap at odd places, so that the placement is made for [`crate::PartialInference::On`].
+/// overlap at odd places, so that the placement is made for partial inference.
 ///
 /// O(machines · layers · k log k) for intervals of k layers.
 pub fn petals(instance: &Instance<'_>, order: &[MachineId]) -> Result<Placement, BaselineError> {
     let layers = instance.model.layers;
     let mut placement = Placement::new(&instance.model.name, layers);
+    placement.partial_inference = PartialInference::On;
     let mut served = vec![0.0f64; layers as usize];
     for &id in order {
         let length = instance.planned_layers(id);

@@ -12,10 +12,10 @@
 
 use std::collections::BTreeMap;
 
-use helix_spec::{Bandwidth, Endpoint, LayerRange, Link, MachineId, Placement, SimTime};
+use helix_spec::{Bandwidth, Endpoint, LayerRange, Link, MachineId, PartialInference, Placement, SimTime};
 
+use crate::Instance;
 use crate::flow::{EdgeCost, FlowError, FlowNetwork, NodeId};
-use crate::{Instance, PartialInference};
 
 /// Flow and capacity unit: a millionth of a token a second.
 pub const UNITS_PER_TOKEN: f64 = 1e6;
@@ -83,7 +83,7 @@ fn follows(partial: PartialInference, from: LayerRange, to: LayerRange) -> bool 
 }
 
 /// The directed links that requests may take, in a fixed order: by sender, then by receiver, or as the placement lists them.
-fn allowed_links(instance: &Instance<'_>, placement: &Placement) -> Vec<(Endpoint, Endpoint)> {
+fn allowed_links(placement: &Placement) -> Vec<(Endpoint, Endpoint)> {
     let layers = placement.model_layers;
     let range = |endpoint: Endpoint| match endpoint {
         Endpoint::Coordinator => None,
@@ -93,7 +93,7 @@ fn allowed_links(instance: &Instance<'_>, placement: &Placement) -> Vec<(Endpoin
         (None, None) => false,
         (None, Some(to)) => from == Endpoint::Coordinator && to.start() == 0,
         (Some(from), None) => to == Endpoint::Coordinator && from.end() == layers,
-        (Some(from), Some(to)) => follows(instance.partial, from, to),
+        (Some(from), Some(to)) => follows(placement.partial_inference, from, to),
     };
     if let Some(links) = &placement.links {
         return links.iter().copied().filter(|&(from, to)| fits(from, to)).collect();
@@ -112,7 +112,7 @@ fn allowed_links(instance: &Instance<'_>, placement: &Placement) -> Vec<(Endpoin
         if end == layers {
             links.push((from, Endpoint::Coordinator));
         }
-        let first = match instance.partial {
+        let first = match placement.partial_inference {
             PartialInference::Off => end,
             PartialInference::On => (end + 1).saturating_sub(longest),
         };
@@ -151,7 +151,7 @@ impl Builder {
 pub fn placement_graph(instance: &Instance<'_>, placement: &Placement) -> Result<PlacementGraph, FlowError> {
     let wire = instance.wire();
     let (token, activation) = (wire.token.0, wire.token.0 + wire.activation.0);
-    let links: Vec<_> = allowed_links(instance, placement)
+    let links: Vec<_> = allowed_links(placement)
         .into_iter()
         .filter_map(|(from, to)| instance.cluster.link(from, to).map(|link| (from, to, link)))
         .collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Assignment, LayerRange, Placement, RankLayout};
+use super::{Assignment, LayerRange, PartialInference, Placement, RankLayout};
 use crate::file::{FileError, MAX_DESCRIPTION_BYTES, Source, excerpt, nearest, parse_toml, read_text};
 use crate::{COORDINATOR, Cluster, Endpoint, MachineId};
 
@@ -19,6 +19,8 @@ struct RawPlacement {
     #[serde(default)]
     machines: Vec<RawAssignment>,
     links: Option<Vec<(Spanned<String>, Spanned<String>)>>,
+    #[serde(default)]
+    partial_inference: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,6 +80,9 @@ impl Placement {
                     .error_at(&entry.machine.span(), problem)
                     .help("a machine holds one range of layers; keep one of them"));
             }
+        }
+        if raw.partial_inference {
+            placement.partial_inference = PartialInference::On;
         }
         placement.links = raw.links.map(|links| names.links(&links)).transpose()?;
         Ok(placement)

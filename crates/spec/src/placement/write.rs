@@ -1,6 +1,6 @@
 //! A placement as the text of its file.
 
-use super::{Assignment, Placement, RankLayout};
+use super::{Assignment, PartialInference, Placement, RankLayout};
 use crate::toml_text::{InlineTable, push_list, quoted, write};
 use crate::{Cluster, FORMAT_VERSION};
 
@@ -13,6 +13,9 @@ impl Placement {
     pub fn to_toml(&self, cluster: &Cluster) -> String {
         let mut out = format!("version = {FORMAT_VERSION}\nmodel = {}\n", quoted(&self.model));
         write(&mut out, format_args!("model_layers = {}\n", self.model_layers));
+        if self.partial_inference == PartialInference::On {
+            out.push_str("partial_inference = true\n");
+        }
         let machines = self.machines.iter().map(|(id, assignment)| {
             let machine = cluster.machine(*id);
             entry(&machine.name, assignment, machine.count)

@@ -1,0 +1,28 @@
+//! Files of the command line: reading by name or path, writing whole or not at all.
+
+use std::fs;
+use std::path::Path;
+
+use crate::exit_codes::{Failure, Kind};
+
+/// Writes a file whole or not at all: beside it first, then in its place. Missing folders are made.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let fail = |error: std::io::Error| {
+        Failure::new(Kind::Other, format!("{} cannot be written: {error}", path.display()))
+    };
+    let Some(name) = path.file_name() else {
+        return Err(Failure::usage(format!("{} is not the name of a file", path.display())));
+    };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(fail)?;
+    }
+    let mut beside = name.to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // The first error is the one to report; the leftover may not even exist.
+        let _ = fs::remove_file(&beside);
+    }
+    written.map_err(fail)
+}
