@@ -1,0 +1,85 @@
+//! What holds for every device of the catalogue, every preset and every table.
+
+use helix_cost::{Batch, BatchTime, CostChoice, CostModel, Costs};
+use helix_spec::{Bytes, DeviceCatalogue, Machine, ModelShape};
+use proptest::prelude::*;
+
+use crate::support::{cluster, machine};
+
+/// A machine of `count` devices of the catalogue.
+fn machine_of(device: &helix_spec::Device, count: u32) -> Machine {
+    Machine {
+        device: device.clone(),
+        count,
+        memory: Bytes(device.memory.0 * u64::from(count)),
+        machine_type: format!("{}x{count}", device.name),
+        ..machine("T4", 1)
+    }
+}
+
+/// One more layer never raises the throughput or the cache; all figures are finite; the plan's limit fits.
+#[test]
+fn throughput_and_cache_fall_with_every_layer_on_every_device() {
+    let mut cases = 0;
+    for device in DeviceCatalogue::builtin().iter() {
+        for (preset, count) in ModelShape::presets().into_iter().zip([1, 2, 4, 8].into_iter().cycle()) {
+            let shape = ModelShape::preset(preset).unwrap();
+            let machine = machine_of(device, count);
+            let costs =
+                Costs::for_cluster(&cluster(vec![machine.clone()]), &shape, CostChoice::Auto).unwrap();
+            let (planned, most) = (costs.planned_layers(&machine), costs.memory().most_layers(&machine));
+            assert!(planned <= most && most <= shape.layers, "{} {preset}", device.name);
+            let (mut throughput, mut cache) = (f64::INFINITY, u64::MAX);
+            for layers in 1..=most {
+                let found = costs.capability(&machine, layers).unwrap();
+                let case = format!("{} × {count}, {preset}, {layers} layers", device.name);
+                assert!(found.throughput.get() > 0.0 && found.throughput.get() <= throughput, "{case}");
+                assert!(found.kv_capacity < cache, "{case}");
+                (throughput, cache) = (found.throughput.get(), found.kv_capacity);
+                cases += 1;
+            }
+            assert!(costs.capability(&machine, most + 1).is_err() || most == shape.layers);
+        }
+    }
+    assert!(cases > 1000, "only {cases} cases");
+}
+
+/// Reading its weights once is the least that a decode step takes: no roofline is faster than the datasheet.
+#[test]
+fn nothing_is_faster_than_the_datasheet() {
+    for device in DeviceCatalogue::builtin().iter() {
+        let shape = ModelShape::preset("llama-3.1-8b").unwrap();
+        let machine = machine_of(device, 1);
+        let costs =
+            Costs::for_cluster(&cluster(vec![machine.clone()]), &shape, CostChoice::Roofline).unwrap();
+        let time = |batch| costs.batch_time(&machine, 1, &batch).unwrap().time.seconds();
+        let read = shape.weight_bytes(0..1).0 as f64 / device.memory_bandwidth.0 as f64;
+        assert!(time(Batch::decode(1, 0)) > read, "{}", device.name);
+        let multiply = 2.0 * shape.layer_parameters(0) as f64 * 4096.0 / device.flops_16bit.0 as f64;
+        assert!(time(Batch::typical_prefill(4096)) > multiply, "{}", device.name);
+    }
+}
+
+proptest! {
+    /// Any batch has a time or a refusal, and adding work to it never makes it faster.
+    #[test]
+    fn more_work_takes_no_less_time(
+        prompt in 0u64..1 << 40,
+        cached in 0u64..1 << 40,
+        context in 0u64..1 << 40,
+        requests in 0u64..300,
+    ) {
+        let shape = ModelShape::preset("deepseek-v3").unwrap();
+        let machine = machine_of(DeviceCatalogue::builtin().get("H200").unwrap(), 8);
+        let costs = Costs::for_cluster(&cluster(vec![machine.clone()]), &shape, CostChoice::Roofline).unwrap();
+        let mut batch = Batch::decode(requests, context);
+        let before = costs.batch_time(&machine, 2, &batch);
+        batch.add_prefill(prompt, cached);
+        let between = costs.batch_time(&machine, 2, &batch);
+        batch.add_decode(context);
+        let after = costs.batch_time(&machine, 2, &batch);
+        if let (Ok(before), Ok(between), Ok(after)) = (before, between, after) {
+            prop_assert!(before.time <= between.time && between.time <= after.time);
+        }
+    }
+}
