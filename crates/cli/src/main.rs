@@ -2,7 +2,10 @@
 
 mod completions;
 mod exit_codes;
+mod export;
 mod files;
+mod folder;
+mod import;
 mod output;
 mod picture;
 mod plan;
@@ -32,6 +35,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Read clusters, measurements and placements of other systems
+    Import(import::Arguments),
+    /// Write clusters, tables and placements in the formats of other systems
+    Export(export::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,5 +54,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, output),
+        Command::Import(arguments) => import::run(&arguments, output),
+        Command::Export(arguments) => export::run(&arguments, output),
     }
 }

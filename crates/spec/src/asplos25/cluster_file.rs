@@ -13,10 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expression::Value;
 use super::fields::{Fields, whole_number};
 use super::ini::{Ini, Section, shorten};
-use crate::{Endpoint, FileError, Link, MachineId, Source};
-
-/// Clusters larger than this are refused before anything is built.
-const MAX_NODES: u32 = 100_000;
+use crate::{Endpoint, FileError, Link, MAX_MACHINES, MachineId, Source};
 
 /// A parsed cluster file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +68,8 @@ pub fn parse_cluster(text: &str, origin: &str) -> Result<ClusterFile, FileError>
 fn node_count(ini: &Ini) -> Result<u32, FileError> {
     let fields = Fields::of(ini, "NodeNames")?;
     let count = fields.integer("total_compute_nodes")?;
-    u32::try_from(count).ok().filter(|count| (1..=MAX_NODES).contains(count)).ok_or_else(|| {
-        fields.refuse_key("total_compute_nodes", &format!("is {count}, allowed are 1 to {MAX_NODES}"))
+    u32::try_from(count).ok().filter(|count| (1..=MAX_MACHINES).contains(count)).ok_or_else(|| {
+        fields.refuse_key("total_compute_nodes", &format!("is {count}, allowed are 1 to {MAX_MACHINES}"))
     })
 }
 

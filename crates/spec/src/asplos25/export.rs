@@ -4,7 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{PLAIN, PaperModel, is_plain};
 use super::{export_cluster, export_run, export_tables};
-use crate::{Cluster, Endpoint, MachineId, Nic, Placement, RankLayout};
+use crate::{Cluster, Endpoint, MachineId, Placement, RankLayout};
+
+/// How every `.ini` file of an export begins, by which an earlier export is known.
+pub const EXPORT_MARK: &str = "# Written by Helix.";
+
+/// Clusters up to this size are written, half a million links; the authors' largest has 42 machines.
+const MAX_MACHINES: usize = 1000;
 
 /// A file to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +24,7 @@ pub struct ExportedFile {
 /// What came of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
-    /// The files.
+    /// The files, `cluster.ini` first.
     pub files: Vec<ExportedFile>,
     /// What the authors' formats cannot say and what was left out.
     pub notes: Vec<String>,
@@ -27,6 +33,16 @@ pub struct Exported {
 /// Why something cannot be said in the authors' formats.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
+    /// Every pair of machines has a section of its own.
+    #[error(
+        "{machines} machines are too many for the authors' format, which writes every pair of them; up to {} are \
+         written",
+        MAX_MACHINES
+    )]
+    TooLarge {
+        /// What the cluster has.
+        machines: usize,
+    },
     /// Names become section heads and folders.
     #[error("`{name}` cannot be a name in the authors' files; {}", PLAIN)]
     Name {
@@ -111,17 +127,20 @@ pub fn export(
     model: &str,
     placement: Option<&Placement>,
 ) -> Result<Exported, ExportError> {
+    if cluster.machines.len() > MAX_MACHINES {
+        return Err(ExportError::TooLarge { machines: cluster.machines.len() });
+    }
     check_names(cluster)?;
     let mut notes = Vec::new();
     let mut exporter = Exporter { cluster, model, run: Run::default() };
-    let mut files = Vec::new();
+    let mut run_files = Vec::new();
     if let Some(placement) = placement {
         check_placement(&exporter, placement)?;
-        files.push(file("helix_sol.ini", export_run::solution(cluster, placement)));
+        run_files.push(file("helix_sol.ini", export_run::solution(cluster, placement)));
         match export_run::run(&exporter, placement)? {
             Ok(run) => {
                 exporter.run = run;
-                files.push(file("simulator_cluster.ini", export_run::simulator_cluster(&exporter)?));
+                run_files.push(file("simulator_cluster.ini", export_run::simulator_cluster(&exporter)?));
             }
             Err(machine) => notes.push(format!(
                 "no simulator_cluster.ini: neither the placement nor a table says how much cache {machine} has"
@@ -137,11 +156,13 @@ pub fn export(
             );
         }
     }
-    files.push(file("cluster.ini", export_cluster::cluster(&exporter)?));
-    files.push(file("machine_profiles.ini", export_cluster::machine_profiles(&exporter)?));
+    let mut files = vec![
+        file("cluster.ini", export_cluster::cluster(&exporter)?),
+        file("machine_profiles.ini", export_cluster::machine_profiles(&exporter)?),
+    ];
+    files.extend(run_files);
     files.extend(export_tables::tables(&exporter)?);
     notes.push("left out: names of machines and regions, devices' speeds".to_owned());
-    files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Exported { files, notes })
 }
 
@@ -153,11 +174,6 @@ impl Exporter<'_> {
     /// The paper's model, if it is one.
     pub(super) fn paper(&self) -> Option<&'static PaperModel> {
         PaperModel::named(self.model)
-    }
-
-    /// The coordinator's or a machine's end of a link as cluster files name it.
-    pub(super) fn nic(&self, machine: MachineId) -> Nic {
-        self.cluster.machine(machine).nic
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::export::{ExportError, Exporter};
+use super::export::{EXPORT_MARK, ExportError, Exporter};
 use super::export_run::put;
 use super::write;
 use crate::{Endpoint, Link, Machine, MachineId};
@@ -36,7 +36,7 @@ pub(super) fn cluster(exporter: &Exporter<'_>) -> Result<String, ExportError> {
             }
         }
     }
-    let mut text = "# Written by Helix. mbps are millions of bytes a second.\n\n[NodeNames]\n".to_owned();
+    let mut text = format!("{EXPORT_MARK} mbps are millions of bytes a second.\n\n[NodeNames]\n");
     put(&mut text, format_args!("total_compute_nodes={count}\n"));
     put(&mut text, format_args!("\n[SourceNode]\nconnected_nodes={sources:?}\n"));
     put(&mut text, format_args!("\n[SinkNode]\nconnected_nodes={sinks:?}\n"));
@@ -103,7 +103,7 @@ pub(super) fn machine_profiles(exporter: &Exporter<'_>) -> Result<String, Export
         }
     }
     let nic = cluster.coordinator.nic;
-    let mut text = "# Written by Helix. gbps are billions of bytes a second, -1 is unused.\n".to_owned();
+    let mut text = format!("{EXPORT_MARK} gbps are billions of bytes a second, -1 is unused.\n");
     let outbound = write::bandwidth(nic.outbound, "gbps")?;
     put_profile(&mut text, "SourceNode", ["-1", &outbound, "-1", "-1"]);
     let inbound = write::bandwidth(nic.inbound, "gbps")?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::export::{ExportError, Exporter, Run};
+use super::export::{EXPORT_MARK, ExportError, Exporter, Run};
 use super::import::OFFSET;
 use super::solution::NODE_PREFIX;
 use super::write;
@@ -74,7 +74,7 @@ pub(super) fn simulator_cluster(exporter: &Exporter<'_>) -> Result<String, Expor
     let Exporter { cluster, run, .. } = exporter;
     let types: BTreeSet<&str> =
         cluster.machines.iter().map(|machine| machine.machine_type.as_str()).collect();
-    let mut text = "# Written by Helix. mbps are millions of bytes a second.\n\n[Coordinator]\n".to_owned();
+    let mut text = format!("{EXPORT_MARK} mbps are millions of bytes a second.\n\n[Coordinator]\n");
     put_nic(&mut text, cluster.coordinator.nic)?;
     put(&mut text, format_args!("\n[MachineTypes]\ntypes={}\n", list(types)));
     let names = run.machines.keys().map(|id| node_name(*id));
@@ -83,7 +83,7 @@ pub(super) fn simulator_cluster(exporter: &Exporter<'_>) -> Result<String, Expor
         let machine = cluster.machine(*id);
         put(&mut text, format_args!("\n[{}]\n", node_name(*id)));
         put(&mut text, format_args!("vram_size={}\n", write::memory_of_run(machine.memory)?));
-        put_nic(&mut text, exporter.nic(*id))?;
+        put_nic(&mut text, machine.nic)?;
         put(&mut text, format_args!("disk_speed={}\n", write::speed_of_run(machine.disk)?));
         put(&mut text, format_args!("machine_type=\"{}\"\n", machine.machine_type));
         put(&mut text, format_args!("kv_cache_capacity={capacity}\nactivation_backup_capacity=0\n"));

@@ -14,7 +14,7 @@ use super::simulator_cluster::SimulatorCluster;
 use super::solution::{NODE_PREFIX, SolutionFile};
 use super::tables;
 use crate::{
-    Cluster, Coordinator, DeviceCatalogue, FileError, Machine, MachineId, Nic, Placement, RegionId,
+    Cluster, Coordinator, Device, DeviceCatalogue, FileError, Machine, MachineId, Nic, Placement, RegionId,
     TypeTables,
 };
 
@@ -63,6 +63,8 @@ pub struct Layout {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
+    /// The model's name: the preset's, if it is one of the paper's.
+    pub model: String,
     /// The cluster with its cost tables.
     pub cluster: Cluster,
     /// The placement, if there was a layout.
@@ -111,7 +113,7 @@ pub fn import(inputs: &Inputs<'_>) -> Result<Imported, FileError> {
         machines,
         cost_tables: cost_tables.into_iter().collect(),
     };
-    Ok(Imported { cluster, placement, notes })
+    Ok(Imported { model: model.name, cluster, placement, notes })
 }
 
 /// A model is known by its shape, as one of the paper's, or because a table has rows of it.
@@ -135,12 +137,16 @@ fn resolve_model(inputs: &Inputs<'_>) -> Result<Model, FileError> {
 }
 
 fn machines(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Result<Vec<Machine>, FileError> {
-    // One machine of each type is enough to build; the others are its copies.
+    // One machine of each type is enough to build; the others are its copies. Types with devices of one name share the
+    // description of the first.
     let mut of_type: BTreeMap<&str, Machine> = BTreeMap::new();
+    let mut devices: BTreeMap<String, Device> = BTreeMap::new();
     let mut machines = Vec::with_capacity(inputs.cluster.types.len());
     for (index, machine_type) in inputs.cluster.types.iter().enumerate() {
         if !of_type.contains_key(machine_type.as_str()) {
-            of_type.insert(machine_type, machine(inputs, machine_type, index, notes)?);
+            let mut new = machine(inputs, machine_type, index, notes)?;
+            new.device = devices.entry(new.device.name.clone()).or_insert(new.device).clone();
+            of_type.insert(machine_type, new);
         }
         let name = format!("{NODE_PREFIX}{}", index + OFFSET);
         machines.extend(of_type.get(machine_type.as_str()).map(|like| Machine { name, ..like.clone() }));

@@ -38,7 +38,7 @@ mod write;
 
 pub use bs2time::parse_bs2time;
 pub use cluster_file::{ClusterFile, parse_cluster};
-pub use export::{ExportError, Exported, ExportedFile, export};
+pub use export::{EXPORT_MARK, ExportError, Exported, ExportedFile, export};
 pub use import::{Imported, ImportedModel, Inputs, Layout, import};
 pub use limits::{Limits, LimitsRow, parse_limits};
 pub use machine_profiles::{MachineProfile, MachineProfiles, parse_machine_profiles};

@@ -51,16 +51,16 @@ fn sort_in<T>(
     origin: &str,
     notes: &mut Vec<String>,
 ) -> Result<BTreeMap<String, T>, FileError> {
+    let any_case: BTreeMap<String, &str> = types.iter().map(|name| (name.to_lowercase(), *name)).collect();
     let mut sorted = BTreeMap::new();
     let mut left_out = Vec::new();
     for (name, value) in found {
-        let exact = types.get(name.as_str());
-        let Some(machine_type) = exact.or_else(|| types.iter().find(|own| own.eq_ignore_ascii_case(&name)))
-        else {
+        let exact = types.get(name.as_str()).copied();
+        let Some(machine_type) = exact.or_else(|| any_case.get(&name.to_lowercase()).copied()) else {
             left_out.push(shorten(&name));
             continue;
         };
-        if sorted.insert((*machine_type).to_owned(), value).is_some() {
+        if sorted.insert(machine_type.to_owned(), value).is_some() {
             let problem = format!("has {machine_type} twice, in different letter case");
             return Err(FileError::new(origin, problem));
         }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use helix_spec::asplos25::{Imported, export, parse_limits};
-use helix_spec::{Endpoint, read_text};
+use helix_spec::{
+    Cluster, Endpoint, FileError, Machine, Placement, RegionId, Source, load_cluster_named, read_text,
+};
 
 use crate::files::Files;
 
@@ -184,5 +186,56 @@ fn exports_hold_the_authors_values_bit_by_bit() {
                 .collect()
         };
         assert_eq!(rows(decode), rows(&theirs));
+    }
+}
+
+/// What the authors' files say of the paper's clusters is what the presets say, names apart.
+#[test]
+fn the_presets_are_the_authors_clusters() {
+    let Some(data) = data("the_presets_are_the_authors_clusters") else { return };
+    let sets = [("single24", "single_llama2_70b"), ("3cluster24", "distributed_llama2_70b")];
+    for (name, set) in sets {
+        let imported = imported(&data, &format!("{name}.ini"), set, "ilp").cluster;
+        let preset = load_cluster_named(name).unwrap();
+        for (ours, theirs) in preset.machines.iter().zip(&imported.machines) {
+            let plain =
+                |machine: &Machine| Machine { name: String::new(), region: RegionId(0), ..machine.clone() };
+            assert_eq!(plain(ours), plain(theirs));
+        }
+        assert_eq!(preset.machines.len(), imported.machines.len());
+        assert_eq!(preset.coordinator.nic, imported.coordinator.nic);
+        let ends: Vec<Endpoint> = std::iter::once(Endpoint::Coordinator)
+            .chain(preset.machine_ids().map(Endpoint::Machine))
+            .collect();
+        for from in &ends {
+            for to in &ends {
+                assert_eq!(preset.link(*from, *to), imported.link(*from, *to), "{name} {from:?} {to:?}");
+            }
+        }
+        let model = "llama-2-70b";
+        let mut ours = preset.cost_tables_for(model).unwrap().clone();
+        // The preset has the measured times of a V100 too, which no machine of it is.
+        ours.types.retain(|name, _| name != "V100");
+        assert_eq!(&ours, imported.cost_tables_for(model).unwrap());
+    }
+}
+
+/// A cluster file of Helix says all that was imported.
+#[test]
+fn imported_clusters_survive_their_own_files() {
+    let Some(data) = data("imported_clusters_survive_their_own_files") else { return };
+    for (cluster, set, method, _) in LAYOUTS {
+        let imported = imported(&data, cluster, set, method);
+        let files = imported.cluster.to_files();
+        let read_beside = |name: &str| {
+            let found = files.cost_tables.iter().find(|(file, _)| file == name);
+            found.cloned().ok_or_else(|| FileError::new(name, "is missing"))
+        };
+        let source = Source { origin: "cluster.toml", text: &files.cluster };
+        assert_eq!(Cluster::parse(&source, &read_beside).unwrap(), imported.cluster, "{set} {method}");
+        let placement = imported.placement.unwrap();
+        let text = placement.to_toml(&imported.cluster);
+        let source = Source { origin: "placement.toml", text: &text };
+        assert_eq!(Placement::parse(&source, &imported.cluster).unwrap(), placement, "{set} {method}");
     }
 }
