@@ -1,7 +1,5 @@
 //! A plan in words: what holds it back, and why machines stand idle.
 
-use std::collections::BTreeSet;
-
 use helix_planner::{CutPart, Evaluation, IdleReason, Part};
 use helix_spec::{Cluster, Endpoint, LayerRange, MachineId, Placement};
 
@@ -16,10 +14,10 @@ pub fn bottleneck(cluster: &Cluster, placement: &Placement, evaluation: &Evaluat
             "nothing can flow: no chain of machines leads from the first layer to the last".to_owned(),
         ];
     }
-    let mut sentences = vec![cut_sentence(cluster, placement, evaluation, cut)];
+    let mut sentences = vec![cut_sentence(cluster, placement, cut)];
     if let Some(near_end) = &evaluation.bottleneck.cut_near_end {
-        let other = cut_sentence(cluster, placement, evaluation, near_end);
-        sentences.push(format!("a second place is exactly as narrow: {other}"));
+        let other = cut_sentence(cluster, placement, near_end);
+        sentences.push(format!("another place is exactly as narrow: {other}"));
     }
     sentences.push(advice(cut, evaluation.bottleneck.cut_near_end.is_some()).to_owned());
     sentences
@@ -29,19 +27,14 @@ fn advice(cut: &[CutPart], two_places: bool) -> &'static str {
     let links = cut.iter().any(|member| !matches!(member.part, Part::Compute(_)));
     let machines = cut.iter().any(|member| matches!(member.part, Part::Compute(_)));
     match (two_places, machines, links) {
-        (true, ..) => "more capacity at one of the two alone changes nothing",
+        (true, ..) => "more capacity at one of them alone changes nothing",
         (_, true, false) => "more throughput on these layers raises the total, anything elsewhere does not",
         (_, false, _) => "a faster network here raises the total, faster machines do not",
         (_, true, true) => "more capacity at any of these raises the total, anything elsewhere does not",
     }
 }
 
-fn cut_sentence(
-    cluster: &Cluster,
-    placement: &Placement,
-    evaluation: &Evaluation,
-    cut: &[CutPart],
-) -> String {
+fn cut_sentence(cluster: &Cluster, placement: &Placement, cut: &[CutPart]) -> String {
     let machines: Vec<MachineId> = cut
         .iter()
         .filter_map(|member| match member.part {
@@ -51,21 +44,13 @@ fn cut_sentence(
         .collect();
     let total: f64 = cut.iter().map(|member| member.capacity).sum();
     if machines.len() == cut.len()
-        && let Some(layers) = common_layers(placement, &machines)
+        && let Some(layers) = layers_of_nobody_else(placement, &machines)
     {
-        let carrying: BTreeSet<MachineId> = evaluation
-            .machines
-            .iter()
-            .filter(|machine| machine.flow > 0.0 && machine.layers.contains(layers.start()))
-            .map(|machine| machine.machine)
-            .collect();
-        if carrying == machines.iter().copied().collect() {
-            let names = name_list(cut.iter().map(|member| part_words(cluster, member)));
-            return match machines.len() {
-                1 => format!("only {names} runs layers {layers}, and it is fully used"),
-                _ => format!("only {names} run layers {layers}: {total:.1} tok/s together, fully used"),
-            };
-        }
+        let names = name_list(cut.iter().map(|member| part_words(cluster, member)));
+        return match machines.len() {
+            1 => format!("only {names} holds layers {layers}, and it is fully used"),
+            _ => format!("only {names} hold layers {layers}: {total:.1} tok/s together, fully used"),
+        };
     }
     let names = name_list(cut.iter().map(|member| part_words(cluster, member)));
     match cut.len() {
@@ -74,11 +59,17 @@ fn cut_sentence(
     }
 }
 
-/// The layers that all these machines hold.
-fn common_layers(placement: &Placement, machines: &[MachineId]) -> Option<LayerRange> {
+/// The first run of layers that all these machines hold and nobody else does.
+fn layers_of_nobody_else(placement: &Placement, machines: &[MachineId]) -> Option<LayerRange> {
     let ranges: Option<Vec<LayerRange>> = machines.iter().map(|id| placement.layers_of(*id)).collect();
     let ranges = ranges?;
-    LayerRange::new(ranges.iter().map(|r| r.start()).max()?, ranges.iter().map(|r| r.end()).min()?)
+    let (start, end) = (ranges.iter().map(|r| r.start()).max()?, ranges.iter().map(|r| r.end()).min()?);
+    let others = placement.machines.iter().filter(|(id, _)| !machines.contains(id)).map(|(_, a)| a.layers);
+    let others: Vec<LayerRange> = others.collect();
+    let alone = |layer: &u32| !others.iter().any(|range| range.contains(*layer));
+    let first = (start..end).find(alone)?;
+    let last = (first..end).take_while(alone).last()?;
+    LayerRange::new(first, last + 1)
 }
 
 fn part_words(cluster: &Cluster, member: &CutPart) -> String {
