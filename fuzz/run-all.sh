@@ -29,11 +29,11 @@ seeds_of() {
 }
 
 cargo fuzz build "${options[@]}"
-mkdir -p logs
+mkdir -p artifacts
 failed=0
 printf '\n%-16s %12s %10s  %s\n' target executions per_second result
 for target in "${targets[@]}"; do
-    log=logs/$target.log
+    log=artifacts/$target.log
     mkdir -p "corpus/$target"
     dictionary=()
     [[ -f dictionaries/$target.dict ]] && dictionary=(-dict="dictionaries/$target.dict")

@@ -9,7 +9,9 @@ use libfuzzer_sys::fuzz_target;
 static BUILTIN: LazyLock<DeviceCatalogue> = LazyLock::new(DeviceCatalogue::builtin);
 
 fuzz_target!(|text: &str| {
-    if let Err(error) = BUILTIN.lookup(text) {
+    if text.len() < 64
+        && let Err(error) = BUILTIN.lookup(text)
+    {
         assert!(error.nearest.len() <= 3);
     }
     match DeviceCatalogue::from_toml(text, "devices.toml") {
