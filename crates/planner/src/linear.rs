@@ -80,8 +80,8 @@ impl LinearProgram {
     }
 
     /// The optimal value.
-    #[cfg(test)]
-    fn objective(&self) -> f64 {
+    #[must_use]
+    pub fn objective(&self) -> f64 {
         self.basis.iter().zip(&self.primal).map(|(variable, amount)| self.value(*variable) * amount).sum()
     }
 

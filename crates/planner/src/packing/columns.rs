@@ -58,7 +58,7 @@ impl Column {
 #[derive(Debug, Clone, Copy)]
 pub struct Kinds<'a> {
     /// Table of each kind.
-    pub tables: &'a [&'a Table],
+    pub tables: &'a [Table],
     /// Machines of each kind.
     pub counts: &'a [u32],
 }

@@ -6,16 +6,23 @@
 //!                  └────────────── bisection on F <────────────────────┘
 //! ```
 
+mod chain;
 mod columns;
+mod evaluate;
 mod layout;
+mod lengths;
 mod pipeline;
 mod plan;
 mod problem;
 mod program;
+mod region;
+mod solve;
 
 pub use columns::{Column, Kinds, Member, Worth, stages};
+pub use evaluate::evaluate;
 pub use layout::lay_out;
 pub use pipeline::{Packing, Search, pack};
 pub use plan::{Plan, PlanError, Span};
 pub use problem::{MAX_LAYERS, MAX_MACHINES, Network, Problem, ProblemError, Slot, Table};
 pub use program::{Answer, Program};
+pub use solve::{Event, Incumbent, Options, Outcome, depth, solve};

@@ -1,5 +1,6 @@
 //! One pipeline of columns through the whole model: the largest flow by bisection.
 
+use crate::bounds::covered_layers;
 use crate::packing::{Answer, Column, Kinds, Program, Worth, stages};
 
 /// Columns kept for one program.
@@ -78,7 +79,14 @@ fn attempt(
 ) -> (Answer, Option<Packing>) {
     // A hair below the target, so that a sum which is the target but for its rounding counts.
     let flow = target * (1.0 - 1e-12);
-    let Some(columns) = stages(kinds, flow, None::<Worth<'_>>, MAX_COLUMNS) else {
+    let counts: Vec<usize> = kinds.counts.iter().map(|&count| count as usize).collect();
+    let verdict = covered_layers(kinds.tables, &counts, flow, None);
+    if verdict.layers < search.layers as f64 {
+        return (Answer::Infeasible, None);
+    }
+    let slack = verdict.layers - search.layers as f64 + 1e-6;
+    let worth = Worth { prices: &verdict.prices, slack };
+    let Some(columns) = stages(kinds, flow, Some(worth), MAX_COLUMNS) else {
         return (Answer::Unknown, None);
     };
     let program =

@@ -9,13 +9,8 @@
 
 use crate::linear::LinearProgram;
 use crate::packing::Column;
+use crate::packing::lengths::{BITS, Lengths, Prune, Step};
 
-/// Lengths that the bit sets hold.
-const BITS: usize = 128;
-/// Vectors of counts that the dynamic program may keep (16 bytes each).
-const MAX_STATES: usize = 4_000_000;
-/// Columns tried on states that one dynamic program may take.
-const MAX_WORK: usize = 600_000_000;
 const EPSILON: f64 = 1e-6;
 
 /// The question.
@@ -156,27 +151,24 @@ impl<'a> Rest<'a> {
 
     /// Exact; `None` if there are too many vectors.
     fn dynamic(&self, relaxed: &Relaxed, should_stop: &mut dyn FnMut() -> bool) -> Option<Answer> {
-        let mut used = vec![false; self.counts.len()];
-        for &column in &self.open {
-            for (kind, _) in self.uses(column) {
-                used[kind] = true;
-            }
-        }
-        let mut strides = vec![0; self.counts.len()];
-        let mut states = 1usize;
-        for (kind, &count) in self.counts.iter().enumerate() {
-            if used[kind] {
-                strides[kind] = states;
-                states = states.checked_mul(count as usize + 1)?;
-            }
-        }
-        if self.layers >= BITS || states > MAX_STATES || states.checked_mul(self.open.len())? > MAX_WORK {
+        if self.layers >= BITS {
             return None;
         }
-        let Some(lengths) = Lengths::fill(self, relaxed, &strides, states, should_stop) else {
+        let step =
+            |&column: &usize| Step { length: self.columns[column].length, uses: self.uses(column).collect() };
+        let mut lengths = Lengths::new(&self.counts, self.open.iter().map(step).collect())?;
+        let prune = Prune { prices: &relaxed.prices, slack: relaxed.slack };
+        if lengths.fill(self.layers, Some(prune), should_stop).is_none() {
             return Some(Answer::Unknown);
-        };
-        Some(lengths.trace(self, &strides).map_or(Answer::Infeasible, Answer::Found))
+        }
+        let (state, reached) = lengths.last();
+        if reached >> self.layers & 1 == 0 {
+            return Some(Answer::Infeasible);
+        }
+        let taken = lengths.trace(state, self.layers);
+        Some(taken.map_or(Answer::Unknown, |taken| {
+            Answer::Found(taken.into_iter().map(|step| self.open[step]).collect())
+        }))
     }
 
     /// Takes whole parts of the linear solution, or one column of the largest amount; `false` if there is nothing to take.
@@ -207,119 +199,5 @@ impl<'a> Rest<'a> {
         }
         self.layers -= self.columns[column].length;
         self.taken.push(column);
-    }
-}
-
-/// For every vector of machines used the set of lengths that they reach.
-struct Lengths {
-    reach: Vec<u128>,
-    goal: u128,
-}
-
-impl Lengths {
-    fn fill(
-        rest: &Rest<'_>,
-        relaxed: &Relaxed,
-        strides: &[usize],
-        states: usize,
-        should_stop: &mut dyn FnMut() -> bool,
-    ) -> Option<Self> {
-        let goal = 1u128 << rest.layers;
-        let steps: Vec<Step> = rest.open.iter().map(|&column| Step::new(rest, column, strides)).collect();
-        let mut reach = vec![0u128; states];
-        reach[0] = 1;
-        let mut digits = vec![0u32; strides.len()];
-        let full = goal | (goal - 1);
-        for state in 0..states {
-            if state % 65_536 == 65_535 && should_stop() {
-                return None;
-            }
-            let spent: f64 =
-                digits.iter().zip(&relaxed.prices).map(|(&digit, price)| f64::from(digit) * price).sum();
-            // Shorter than this, and what is left cannot make up for it.
-            let least = bit_at_least(spent - relaxed.slack);
-            let here = if least >= BITS { 0 } else { reach[state] & (u128::MAX << least) };
-            reach[state] = here;
-            if here & goal != 0 {
-                reach.truncate(state + 1);
-                break;
-            }
-            if here != 0 {
-                for step in &steps {
-                    if step.uses.iter().all(|&(kind, count)| digits[kind] + count <= rest.counts[kind]) {
-                        reach[state + step.stride] |= (here << step.length) & full;
-                    }
-                }
-            }
-            advance(&mut digits, &rest.counts, strides);
-        }
-        Some(Self { reach, goal })
-    }
-
-    /// Walks back from a state that reaches the goal.
-    fn trace(&self, rest: &Rest<'_>, strides: &[usize]) -> Option<Vec<usize>> {
-        let mut state = self.reach.len() - 1;
-        let mut length = self.goal;
-        if self.reach[state] & self.goal == 0 {
-            return None;
-        }
-        let mut taken = Vec::new();
-        while length != 1 {
-            let (column, before) = rest.open.iter().find_map(|&column| {
-                let step = Step::new(rest, column, strides);
-                let mut left = state;
-                for &(kind, count) in step.uses.iter().rev() {
-                    let digit = (left / strides[kind]) % (rest.counts[kind] as usize + 1);
-                    if digit < count as usize {
-                        return None;
-                    }
-                    left -= count as usize * strides[kind];
-                }
-                (length >> step.length != 0 && self.reach[left] & (length >> step.length) != 0)
-                    .then_some((column, left))
-            })?;
-            taken.push(column);
-            length >>= rest.columns[column].length;
-            state = before;
-        }
-        Some(taken)
-    }
-}
-
-/// The first bit that is no less than a length; [`BITS`] where there is none.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "between 0 and 128 by the line before"
-)]
-fn bit_at_least(length: f64) -> usize {
-    let bit = length.ceil().max(0.0).min(BITS as f64);
-    bit as usize
-}
-
-struct Step {
-    length: usize,
-    stride: usize,
-    uses: Vec<(usize, u32)>,
-}
-
-impl Step {
-    fn new(rest: &Rest<'_>, column: usize, strides: &[usize]) -> Self {
-        let uses: Vec<_> = rest.uses(column).collect();
-        let stride = uses.iter().map(|&(kind, count)| count as usize * strides[kind]).sum();
-        Self { length: rest.columns[column].length, stride, uses }
-    }
-}
-
-/// The next vector of counts; kinds without a stride stay at zero.
-fn advance(digits: &mut [u32], counts: &[u32], strides: &[usize]) {
-    for kind in 0..digits.len() {
-        if strides[kind] > 0 {
-            if digits[kind] < counts[kind] {
-                digits[kind] += 1;
-                return;
-            }
-            digits[kind] = 0;
-        }
     }
 }

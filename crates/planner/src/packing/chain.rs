@@ -1,0 +1,241 @@
+//! One pipeline that passes through several regions in a given order.
+//!
+//! ```text
+//! region a: [stage][stage][last] ══links══> [first][stage][last] ══links══> [first][stage]  :region c
+//! ```
+//! Inside a region stages are joined freely; where the flow changes region, the last stage here and the first there must
+//! carry it over the links between them. Pairs of border stages are tried in order of their waste.
+
+use crate::packing::lengths::{BITS, has};
+use crate::packing::region::{Region, RegionPack};
+use crate::packing::{Column, Plan, Problem, evaluate, lay_out};
+
+/// Pairs of border stages tried for one crossing.
+const PAIRS: usize = 40;
+/// Complete chains evaluated for one order.
+const CHAINS: usize = 12;
+
+/// A chain search at one flow.
+pub(super) struct Chain<'a> {
+    pub problem: &'a Problem,
+    pub regions: &'a [Region],
+    /// By region; those of the order must be there.
+    pub packs: &'a [Option<RegionPack>],
+    pub prices: &'a [f64],
+    pub flow: f64,
+}
+
+/// One region's part of a chain under construction.
+#[derive(Clone, Copy)]
+struct Part {
+    first: Option<usize>,
+    last: Option<usize>,
+    state: usize,
+    set: u128,
+}
+
+struct Walk<'a, 's> {
+    packs: Vec<&'a RegionPack>,
+    pairs: Vec<Vec<(usize, usize)>>,
+    longest: Vec<usize>,
+    parts: Vec<Part>,
+    tried: usize,
+    best: Option<(f64, Plan)>,
+    should_stop: &'s mut dyn FnMut() -> bool,
+}
+
+impl Chain<'_> {
+    /// The best plan found that sends all flow through the regions in this order, with its max-flow.
+    pub fn search(&self, order: &[usize], should_stop: &mut dyn FnMut() -> bool) -> Option<(f64, Plan)> {
+        let packs: Vec<&RegionPack> =
+            order.iter().map(|&region| self.packs[region].as_ref()).collect::<Option<_>>()?;
+        let longest: Vec<usize> = packs.iter().map(|pack| pack.longest()).collect();
+        if longest.iter().sum::<usize>() < self.problem.layers {
+            return None;
+        }
+        let pairs: Vec<_> = order.windows(2).map(|pair| self.crossings(pair[0], pair[1])).collect();
+        let mut walk = Walk { packs, pairs, longest, parts: Vec::new(), tried: 0, best: None, should_stop };
+        self.extend(&mut walk, order, None, 1);
+        walk.best
+    }
+
+    /// Border pairs that carry the flow, least waste first.
+    fn crossings(&self, from: usize, to: usize) -> Vec<(usize, usize)> {
+        let (Some(left), Some(right)) = (&self.packs[from], &self.packs[to]) else { return Vec::new() };
+        let link = self.mean_link(from, to);
+        let mut pairs = Vec::new();
+        for &a in &left.border {
+            for &b in &right.border {
+                if self.carried(&left.columns[a], &right.columns[b], link) >= self.flow {
+                    let waste = |column: &Column| column.cost(self.prices) - column.length as f64;
+                    pairs.push((waste(&left.columns[a]) + waste(&right.columns[b]), a, b));
+                }
+            }
+        }
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        pairs.truncate(PAIRS);
+        pairs.into_iter().map(|(_, a, b)| (a, b)).collect()
+    }
+
+    fn mean_link(&self, from: usize, to: usize) -> f64 {
+        let (mut sum, mut links) = (0.0, 0usize);
+        for &a in self.regions[from].pools.iter().flatten() {
+            for &b in self.regions[to].pools.iter().flatten() {
+                sum += self.problem.link(a, b);
+                links += 1;
+            }
+        }
+        sum / links.max(1) as f64
+    }
+
+    /// What two stages carry over links of one capacity: the least cut. Of the machines on either side, the fastest are
+    /// joined by links, the others cut off by themselves.
+    fn carried(&self, left: &Column, right: &Column, link: f64) -> f64 {
+        let rates = |column: &Column| -> Vec<f64> {
+            let table = |kind: usize| &self.problem.tables[kind];
+            let mut rates: Vec<f64> =
+                column.members.iter().filter_map(|member| table(member.kind).at(member.layers)).collect();
+            rates.sort_by(|a, b| b.total_cmp(a));
+            rates
+        };
+        let (left, right) = (rates(left), rates(right));
+        let mut least = f64::INFINITY;
+        for joined in 0..=left.len() {
+            let cut: f64 = left[joined..].iter().sum();
+            for met in 0..=right.len() {
+                let links = if joined * met == 0 { 0.0 } else { (joined * met) as f64 * link };
+                least = least.min(cut + right[met..].iter().sum::<f64>() + links);
+            }
+        }
+        least
+    }
+
+    /// Chooses how the chain leaves its next region; `reached` are the lengths of the regions before.
+    fn extend(&self, walk: &mut Walk<'_, '_>, order: &[usize], first: Option<usize>, reached: u128) {
+        let position = walk.parts.len();
+        let layers = self.problem.layers;
+        if walk.tried >= CHAINS || (walk.should_stop)() {
+            return;
+        }
+        if position + 1 == order.len() {
+            let part = self.part(walk, position, first, None);
+            if has(sums(reached, part.set, layers), layers) {
+                walk.parts.push(part);
+                walk.tried += 1;
+                if let Some((value, plan)) = self.build(walk, order)
+                    && walk.best.as_ref().is_none_or(|(best, _)| value > *best)
+                {
+                    walk.best = Some((value, plan));
+                }
+                walk.parts.pop();
+            }
+            return;
+        }
+        let ahead: usize = walk.longest[position + 1..].iter().sum();
+        for index in 0..walk.pairs[position].len() {
+            let (last, next) = walk.pairs[position][index];
+            let part = self.part(walk, position, first, Some(last));
+            let total = sums(reached, part.set, layers);
+            let most = (BITS - 1).saturating_sub(total.leading_zeros() as usize);
+            if total == 0 || most + ahead < layers {
+                continue;
+            }
+            walk.parts.push(part);
+            self.extend(walk, order, Some(next), total);
+            walk.parts.pop();
+            if walk.best.as_ref().is_some_and(|(value, _)| *value >= self.flow) {
+                return;
+            }
+        }
+    }
+
+    fn part(&self, walk: &Walk<'_, '_>, position: usize, first: Option<usize>, last: Option<usize>) -> Part {
+        let fixed: Vec<usize> = first.into_iter().chain(last).collect();
+        let (state, set) = walk.packs[position].beside(&fixed, self.problem.layers);
+        Part { first, last, state, set }
+    }
+
+    /// Splits the layers over the regions, fills each, and gives machines to the columns.
+    fn build(&self, walk: &Walk<'_, '_>, order: &[usize]) -> Option<(f64, Plan)> {
+        let lengths = split(&walk.parts, self.problem.layers)?;
+        let mut plan = Plan::empty(self.problem.machines.len());
+        let mut start = 0;
+        for (position, (part, length)) in walk.parts.iter().zip(lengths).enumerate() {
+            let pack = walk.packs[position];
+            let fixed = part
+                .first
+                .into_iter()
+                .chain(part.last)
+                .map(|column| pack.columns[column].length)
+                .sum::<usize>();
+            let middle = pack.fill(part.state, length - fixed)?;
+            let border = |column: Option<usize>| column.map(|column| &pack.columns[column]);
+            let mut pools = self.regions[order[position]].pools.clone();
+            // The border stages choose first: the machines with the best links.
+            let (mut from, mut to) = (start, start + length);
+            if let Some(last) = border(part.last) {
+                to -= last.length;
+                self.sort_by_links(
+                    &mut pools,
+                    |machine, other| self.problem.link(machine, other),
+                    order[position + 1],
+                );
+                lay_out(std::slice::from_ref(last), to, &mut pools, &mut plan);
+            }
+            if let Some(first) = border(part.first) {
+                self.sort_by_links(
+                    &mut pools,
+                    |machine, other| self.problem.link(other, machine),
+                    order[position - 1],
+                );
+                lay_out(std::slice::from_ref(first), from, &mut pools, &mut plan);
+                from += first.length;
+            }
+            for pool in &mut pools {
+                pool.sort_unstable();
+            }
+            let middle: Vec<Column> = middle.into_iter().map(|column| pack.columns[column].clone()).collect();
+            lay_out(&middle, from, &mut pools, &mut plan);
+            debug_assert_eq!(from + middle.iter().map(|column| column.length).sum::<usize>(), to);
+            start += length;
+        }
+        let value = evaluate(self.problem, &plan).ok()?;
+        Some((value, plan))
+    }
+
+    fn sort_by_links(&self, pools: &mut [Vec<usize>], link: impl Fn(usize, usize) -> f64, other: usize) {
+        for pool in pools {
+            let total = |machine: usize| -> f64 {
+                self.regions[other].pools.iter().flatten().map(|&other| link(machine, other)).sum()
+            };
+            pool.sort_by(|&a, &b| total(b).total_cmp(&total(a)).then(a.cmp(&b)));
+        }
+    }
+}
+
+/// All sums of a length of one set and a length of the other, up to `most`.
+fn sums(left: u128, right: u128, most: usize) -> u128 {
+    let top = 1u128 << most;
+    let mut result = 0;
+    for length in (0..=most).filter(|&length| has(left, length)) {
+        result |= right << length;
+    }
+    result & (top | (top - 1))
+}
+
+/// A length for every part, together `layers`.
+fn split(parts: &[Part], layers: usize) -> Option<Vec<usize>> {
+    let mut before = vec![1u128];
+    for part in parts {
+        before.push(sums(before[before.len() - 1], part.set, layers));
+    }
+    let mut rest = layers;
+    let mut lengths = vec![0; parts.len()];
+    for (position, part) in parts.iter().enumerate().rev() {
+        let length = (0..=rest)
+            .find(|&length| part.set >> length & 1 == 1 && before[position] >> (rest - length) & 1 == 1)?;
+        lengths[position] = length;
+        rest -= length;
+    }
+    Some(lengths)
+}
