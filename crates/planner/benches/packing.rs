@@ -1,6 +1,6 @@
 //! The packing search: value, bound, gap and time on every instance; `cargo bench --bench packing -- NAME SECONDS` for one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use helix_planner::packing::{Event, Options, solve};
 
@@ -20,7 +20,7 @@ fn main() {
             continue;
         }
         problem.validate().expect("instances are valid");
-        let start = Instant::now();
+        let start = instances::now();
         let mut found = Duration::ZERO;
         let mut stop = || start.elapsed().as_secs_f64() > seconds;
         let outcome = solve(&problem, Options::default(), &mut stop, &mut |event| {

@@ -1,9 +1,15 @@
-//! Stage packing and bounds on the published 24-machine cluster.
+//! The packing search on the published clusters: at least these values, with these proofs.
 
 use helix_planner::bounds::capped_work;
-use helix_planner::packing::{Kinds, Network, Plan, Problem, Search, Slot, lay_out, pack};
+use helix_planner::packing::{Options, Plan, Problem, evaluate, solve};
 
-mod support;
+#[expect(dead_code, reason = "shared with the benchmarks, which use all of it")]
+#[path = "../benches/instances/mod.rs"]
+mod instances;
+
+fn published(name: &str) -> Option<Problem> {
+    instances::published().into_iter().find(|instance| instance.name == name).map(|instance| instance.problem)
+}
 
 /// Least Σ throughput over the layers: the max-flow where all flow meets at every stage boundary and no link binds.
 fn least_covered(problem: &Problem, plan: &Plan) -> f64 {
@@ -16,26 +22,26 @@ fn least_covered(problem: &Problem, plan: &Plan) -> f64 {
 
 #[test]
 fn single24_reaches_its_bound() {
-    let Some(tables) = support::tables_24() else { return };
-    let counts = [4, 8, 12];
-    let machines = (0..3).flat_map(|table| vec![Slot { table, region: 0 }; counts[table] as usize]).collect();
-    let network = Network::unbounded(24);
-    let problem = Problem { layers: 80, tables, machines, network, partial: false };
+    let Some(problem) = published("single24") else { return };
     problem.validate().expect("published numbers are valid");
+    assert!((capped_work(80, &problem.tables, &problem.counts()) - 2045.641).abs() < 1e-3);
+    let outcome = solve(&problem, Options::default(), &mut || false, &mut |_| ());
+    let best = outcome.best.expect("the cluster holds the model");
+    best.plan.validate(&problem).expect("a plan of this problem");
+    assert!((best.flow - 2045.641).abs() < 1e-3, "{}", best.flow);
+    assert!(best.flow <= outcome.bound && outcome.bound <= 1.001 * best.flow, "{}", outcome.bound);
+    assert!((least_covered(&problem, &best.plan) - best.flow).abs() < 1e-3);
+}
 
-    let bound = capped_work(80, &problem.tables, &problem.counts());
-    assert!((bound - 2045.641).abs() < 1e-3, "{bound}");
-    let search = Search { layers: 80, depth: None, above: bound, below: 0.0, precision: 1e-7 };
-    let (packing, above) = pack(Kinds { tables: &problem.tables, counts: &counts }, search, &mut || false);
-    let packing = packing.expect("the cluster holds the model");
-    assert!(packing.flow >= 2045.6 && packing.flow <= above * (1.0 + 1e-9), "{} of {above}", packing.flow);
-
-    let mut pools = vec![Vec::new(); 3];
-    for (machine, slot) in problem.machines.iter().enumerate() {
-        pools[slot.table].push(machine);
-    }
-    let mut plan = Plan::empty(24);
-    lay_out(&packing.columns, 0, &mut pools, &mut plan);
-    plan.validate(&problem).expect("a plan of this problem");
-    assert!((least_covered(&problem, &plan) - packing.flow).abs() < 1e-9);
+#[test]
+fn three_regions_need_the_region_argument() {
+    let Some(problem) = published("3cluster24") else { return };
+    problem.validate().expect("published numbers are valid");
+    assert_eq!(problem.network.regions, 3);
+    let outcome = solve(&problem, Options::default(), &mut || false, &mut |_| ());
+    let best = outcome.best.expect("the cluster holds the model");
+    best.plan.validate(&problem).expect("a plan of this problem");
+    assert!((best.flow - 1754.382).abs() < 1e-3, "{}", best.flow);
+    assert!(best.flow <= outcome.bound && outcome.bound <= 1.001 * best.flow, "{}", outcome.bound);
+    assert!(evaluate(&problem, &best.plan).is_ok_and(|flow| flow == best.flow));
 }

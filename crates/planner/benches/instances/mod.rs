@@ -1,6 +1,7 @@
 //! Clusters to measure planners on: the published ones (if the data folder is there) and made-up ones.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use helix_planner::packing::{Network, Problem, Slot, Table};
 
@@ -10,6 +11,12 @@ pub struct Instance {
     pub name: &'static str,
     /// The problem.
     pub problem: Problem,
+}
+
+/// The clock of the measurements.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+pub fn now() -> Instant {
+    Instant::now()
 }
 
 /// Bytes of one activation of LLaMA-2-70B.
@@ -96,7 +103,8 @@ fn regions(tables: Vec<Table>, machines: usize, regions: usize) -> Problem {
     Problem { layers: 80, tables, machines: slots, network, partial: false }
 }
 
-fn published() -> Vec<Instance> {
+/// The published clusters; none, with a line that says so, where the data folder is absent.
+pub fn published() -> Vec<Instance> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/asplos25");
     let Some(tables) = tables_24(&folder) else {
         println!("skipped: no {}", folder.display());
@@ -132,7 +140,7 @@ fn cluster(folder: &std::path::Path, name: &str, tables: Vec<Table>) -> Option<P
     let mut section = String::new();
     for line in text.lines().map(str::trim) {
         if let Some(title) = line.strip_prefix('[') {
-            section = title.trim_end_matches(']').to_owned();
+            title.trim_end_matches(']').clone_into(&mut section);
         } else if let Some(kind) = line.strip_prefix("type=") {
             slots.push(Slot { table: KINDS.iter().position(|name| *name == kind)?, region: 0 });
         } else if let Some(speed) = line.strip_prefix("bandwidth=") {
@@ -149,11 +157,11 @@ fn cluster(folder: &std::path::Path, name: &str, tables: Vec<Table>) -> Option<P
         }
     }
     let mut regions: Vec<usize> = Vec::new();
-    for machine in 0..slots.len() {
+    for (machine, slot) in slots.iter_mut().enumerate() {
         let near = regions
             .iter()
             .position(|&first| network.special.get(&(first, machine)).is_some_and(|&c| c > 1e4));
-        slots[machine].region = near.unwrap_or_else(|| {
+        slot.region = near.unwrap_or_else(|| {
             regions.push(machine);
             regions.len() - 1
         });

@@ -71,7 +71,12 @@ pub fn configuration_bound(
     should_stop: &mut dyn FnMut() -> bool,
 ) -> f64 {
     let mut high = capped_work(layers, tables, counts);
-    let mut low = 0.0;
+    // Below the least throughput every machine counts in full: what is refuted there is refuted for any flow.
+    let least = least_throughput(tables, counts);
+    if covered_layers(tables, counts, least, Some(layers)).layers < layers as f64 {
+        return 0.0;
+    }
+    let mut low = least.min(high);
     // Often nothing is gained below the closed form: look just under it first.
     let mut target = high * (1.0 - precision);
     while high - low > precision * high && !should_stop() {
@@ -83,4 +88,12 @@ pub fn configuration_bound(
         target = f64::midpoint(low, high);
     }
     high
+}
+
+/// The least throughput that any machine may have \[tokens/s\]; infinite without machines.
+#[must_use]
+pub fn least_throughput(tables: &[Table], counts: &[usize]) -> f64 {
+    let rates =
+        tables.iter().zip(counts).filter(|&(_, &count)| count > 0).flat_map(|(table, _)| table.entries());
+    rates.map(|(_, rate)| rate).fold(f64::INFINITY, f64::min)
 }

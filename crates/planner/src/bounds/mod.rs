@@ -11,7 +11,7 @@ mod cover;
 mod crossing;
 mod work;
 
-pub use configuration::{Verdict, configuration_bound, covered_layers};
+pub use configuration::{Verdict, configuration_bound, covered_layers, least_throughput};
 pub use cover::{Cover, Covers, Item};
 pub use crossing::crossing_bound;
 pub use work::{best_work, capped_work};

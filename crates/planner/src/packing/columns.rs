@@ -20,12 +20,14 @@ pub struct Member {
 }
 
 /// Machines that together carry the target flow over `length` layers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     /// Layers covered.
     pub length: usize,
     /// Machines that a request passes at most.
     pub depth: usize,
+    /// What the machines carry together \[tokens/s\].
+    pub flow: f64,
     /// (kind, machines of it), ascending in the kind.
     pub uses: Vec<(usize, u32)>,
     /// The machines.
@@ -35,7 +37,7 @@ pub struct Column {
 impl Column {
     /// A column from its machines.
     #[must_use]
-    pub fn new(length: usize, depth: usize, mut members: Vec<Member>) -> Self {
+    pub fn new(length: usize, depth: usize, flow: f64, mut members: Vec<Member>) -> Self {
         members.sort_unstable();
         let mut uses: Vec<(usize, u32)> = Vec::new();
         for member in &members {
@@ -44,7 +46,7 @@ impl Column {
                 _ => uses.push((member.kind, 1)),
             }
         }
-        Self { length, depth, uses, members }
+        Self { length, depth, flow, uses, members }
     }
 
     /// Σ price of its machines.
@@ -147,8 +149,10 @@ impl Walk<'_, '_> {
             }
             self.chosen.push(kind);
             if missing - rate <= 0.0 {
+                let rate = |&kind: &usize| self.kinds.tables[kind].at(self.length);
+                let flow = self.chosen.iter().filter_map(rate).sum();
                 let members = self.chosen.iter().map(|&kind| Member { kind, offset: 0, layers: self.length });
-                self.columns.push(Column::new(self.length, 1, members.collect()));
+                self.columns.push(Column::new(self.length, 1, flow, members.collect()));
                 if self.columns.len() > self.limit {
                     return false;
                 }

@@ -115,9 +115,7 @@ impl Lengths {
         let mut taken = Vec::new();
         while length > 0 {
             let (index, before) = self.steps.iter().enumerate().find_map(|(index, (step, stride))| {
-                let enough = |&(kind, count): &(usize, u32)| {
-                    (state / self.strides[kind]) % (self.counts[kind] as usize + 1) >= count as usize
-                };
+                let enough = |&(kind, count): &(usize, u32)| self.digit(state, kind) >= count as usize;
                 let fits = step.length <= length && step.uses.iter().all(enough);
                 (fits && self.reach[state - stride] >> (length - step.length) & 1 == 1)
                     .then(|| (index, state - stride))
@@ -134,7 +132,7 @@ impl Lengths {
         let mut within = self.reach.clone();
         for (kind, &stride) in self.strides.iter().enumerate().filter(|&(_, &stride)| stride > 0) {
             for state in 0..within.len() {
-                if (state / stride) % (self.counts[kind] as usize + 1) > 0 {
+                if self.digit(state, kind) > 0 {
                     within[state] |= within[state - stride];
                 }
             }
@@ -156,7 +154,7 @@ impl Lengths {
     pub fn descend(&self, within: &[u128], mut state: usize, length: usize) -> usize {
         while !has(self.reach[state], length) {
             let smaller = self.strides.iter().enumerate().find_map(|(kind, &stride)| {
-                let some = stride > 0 && (state / stride) % (self.counts[kind] as usize + 1) > 0;
+                let some = stride > 0 && self.digit(state, kind) > 0;
                 (some && has(within[state - stride], length)).then(|| state - stride)
             });
             match smaller {
@@ -165,6 +163,11 @@ impl Lengths {
             }
         }
         state
+    }
+
+    /// Machines of one kind that a vector uses; of a kind with a stride.
+    fn digit(&self, state: usize, kind: usize) -> usize {
+        (state / self.strides[kind]) % (self.counts[kind] as usize + 1)
     }
 
     /// The next vector of counts; kinds without a stride stay at zero.

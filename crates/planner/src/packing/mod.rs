@@ -6,9 +6,12 @@
 //!                  └────────────── bisection on F <────────────────────┘
 //! ```
 
+mod blocks;
 mod chain;
 mod columns;
 mod evaluate;
+pub mod exact;
+mod generate;
 mod layout;
 mod lengths;
 mod pipeline;
@@ -21,7 +24,7 @@ mod solve;
 pub use columns::{Column, Kinds, Member, Worth, stages};
 pub use evaluate::evaluate;
 pub use layout::lay_out;
-pub use pipeline::{Packing, Search, pack};
+pub use pipeline::{Columns, Packing, Search, pack};
 pub use plan::{Plan, PlanError, Span};
 pub use problem::{MAX_LAYERS, MAX_MACHINES, Network, Problem, ProblemError, Slot, Table};
 pub use program::{Answer, Program};

@@ -1,10 +1,14 @@
 //! One pipeline of columns through the whole model: the largest flow by bisection.
 
 use crate::bounds::covered_layers;
+use crate::packing::generate::generate;
+use crate::packing::program::Generate;
 use crate::packing::{Answer, Column, Kinds, Program, Worth, stages};
 
 /// Columns kept for one program.
 const MAX_COLUMNS: usize = 20_000;
+/// Stages that are enumerated beside generated blocks.
+const MAX_COLUMNS_BESIDE: usize = 1_500;
 
 /// Columns that cover the model once, in order, and the flow that all of them carry.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,10 +40,21 @@ pub struct Search {
     pub below: f64,
     /// Relative width at which the bisection ends.
     pub precision: f64,
+    /// What the packing is made of.
+    pub columns: Columns,
 }
 
-/// The packing with the largest flow, or `None` if none beats `below`; and a flow that no packing of stages exceeds, which
-/// is `above` where something was left undecided.
+/// What a packing is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// Machines that share one interval; where there are not too many, all of them.
+    Stages,
+    /// Parallel chains of machines, as far as they are found.
+    Blocks,
+}
+
+/// The packing with the largest flow, or `None` if none beats `below`; and a flow that no packing of such columns exceeds,
+/// which is `above` where something was left undecided.
 pub fn pack(
     kinds: Kinds<'_>,
     search: Search,
@@ -52,12 +67,13 @@ pub fn pack(
     let mut target = high;
     while !should_stop() {
         match attempt(kinds, &search, target, should_stop) {
-            (Answer::Found(_), Some(packing)) => {
-                low = packing.flow.max(target);
-                best = Some(packing);
+            Answer::Found(columns) => {
+                let flow = columns.iter().map(|column| column.flow).fold(f64::INFINITY, f64::min);
+                low = flow.max(target);
+                best = Some(Packing { columns, flow });
             }
-            (Answer::Infeasible, _) => high = target,
-            _ => {
+            Answer::Infeasible => high = target,
+            Answer::Unknown => {
                 proven = false;
                 high = target;
             }
@@ -71,39 +87,43 @@ pub fn pack(
 }
 
 /// Decides one target flow.
-fn attempt(
-    kinds: Kinds<'_>,
-    search: &Search,
-    target: f64,
-    should_stop: &mut dyn FnMut() -> bool,
-) -> (Answer, Option<Packing>) {
+fn attempt(kinds: Kinds<'_>, search: &Search, target: f64, should_stop: &mut dyn FnMut() -> bool) -> Answer {
     // A hair below the target, so that a sum which is the target but for its rounding counts.
     let flow = target * (1.0 - 1e-12);
     let counts: Vec<usize> = kinds.counts.iter().map(|&count| count as usize).collect();
     let verdict = covered_layers(kinds.tables, &counts, flow, None);
     if verdict.layers < search.layers as f64 {
-        return (Answer::Infeasible, None);
+        return Answer::Infeasible;
     }
     let slack = verdict.layers - search.layers as f64 + 1e-6;
     let worth = Worth { prices: &verdict.prices, slack };
-    let Some(columns) = stages(kinds, flow, Some(worth), MAX_COLUMNS) else {
-        return (Answer::Unknown, None);
+    let columns = stages(kinds, flow, Some(worth), MAX_COLUMNS);
+    let longest =
+        kinds.tables.iter().map(|table| table.throughput.len()).max().unwrap_or(0).min(search.layers);
+    let generate = |counts: &[u32], known: &[Column], should_stop: &mut dyn FnMut() -> bool| {
+        generate(Kinds { tables: kinds.tables, counts }, (flow, longest), known, should_stop)
     };
-    let program =
-        Program { layers: search.layers, counts: kinds.counts, columns: &columns, depth: search.depth };
-    let answer = program.solve(should_stop);
-    let packing = match &answer {
-        Answer::Found(taken) => {
-            let columns: Vec<Column> = taken.iter().map(|&index| columns[index].clone()).collect();
-            let flow = columns.iter().map(|column| carried(kinds, column)).fold(f64::INFINITY, f64::min);
-            Some(Packing { columns, flow })
+    match (search.columns, columns) {
+        (Columns::Stages, None) => Answer::Unknown,
+        (Columns::Stages, Some(columns)) => Program {
+            layers: search.layers,
+            counts: kinds.counts,
+            columns: &columns,
+            depth: search.depth,
+            generate: None,
         }
-        _ => None,
-    };
-    (answer, packing)
-}
-
-/// What the machines of a stage carry together \[tokens/s\].
-fn carried(kinds: Kinds<'_>, column: &Column) -> f64 {
-    column.members.iter().filter_map(|member| kinds.tables[member.kind].at(member.layers)).sum()
+        .solve(should_stop),
+        (Columns::Blocks, columns) => {
+            let columns = columns.filter(|columns| columns.len() <= MAX_COLUMNS_BESIDE).unwrap_or_default();
+            let generate = Some(&generate as &Generate<'_>);
+            Program {
+                layers: search.layers,
+                counts: kinds.counts,
+                columns: &columns,
+                depth: search.depth,
+                generate,
+            }
+            .solve(should_stop)
+        }
+    }
 }

@@ -13,8 +13,11 @@ use crate::packing::lengths::{BITS, Lengths, Prune, Step};
 
 const EPSILON: f64 = 1e-6;
 
+/// Finds further columns for the machines and layers that are left; new columns only.
+pub type Generate<'a> = dyn Fn(&[u32], &[Column], &mut dyn FnMut() -> bool) -> Vec<Column> + 'a;
+
 /// The question.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Program<'a> {
     /// Layers to reach.
     pub layers: usize,
@@ -24,13 +27,15 @@ pub struct Program<'a> {
     pub columns: &'a [Column],
     /// Σ depth, at most.
     pub depth: Option<usize>,
+    /// Where more columns come from, if these are not all.
+    pub generate: Option<&'a Generate<'a>>,
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// Indices of the columns taken, with repetition.
-    Found(Vec<usize>),
+    /// Columns that do.
+    Found(Vec<Column>),
     /// No choice of these columns reaches the layers.
     Infeasible,
     /// Not decided: too many vectors of counts, or stopped.
@@ -41,32 +46,37 @@ impl Program<'_> {
     /// Decides whether the columns reach the layers.
     pub fn solve(&self, should_stop: &mut dyn FnMut() -> bool) -> Answer {
         let mut rest = Rest::new(self);
-        let mut first = true;
-        loop {
-            if should_stop() {
-                return Answer::Unknown;
-            }
+        // Only the first program speaks for all columns; later ones live with what was fixed.
+        let mut negative = if self.generate.is_none() { Answer::Infeasible } else { Answer::Unknown };
+        while !should_stop() {
             if rest.layers == 0 {
                 return Answer::Found(rest.taken);
             }
+            if let Some(generate) = self.generate {
+                let counts = &rest.counts[..self.counts.len()];
+                let more = generate(counts, &rest.columns, should_stop);
+                rest.open.extend(rest.columns.len()..rest.columns.len() + more.len());
+                rest.columns.extend(more);
+            }
             let relaxed = rest.relax();
             if relaxed.value < rest.layers as f64 - EPSILON {
-                return if first { Answer::Infeasible } else { Answer::Unknown };
+                return negative;
             }
             match rest.dynamic(&relaxed, should_stop) {
                 Some(Answer::Found(more)) => {
                     rest.taken.extend(more);
                     return Answer::Found(rest.taken);
                 }
-                Some(Answer::Infeasible) if first => return Answer::Infeasible,
-                Some(_) => return Answer::Unknown,
+                Some(Answer::Infeasible) => return negative,
+                Some(Answer::Unknown) => return Answer::Unknown,
                 None => {}
             }
-            first = false;
+            negative = Answer::Unknown;
             if !rest.fix(&relaxed.solution) {
                 return Answer::Unknown;
             }
         }
+        Answer::Unknown
     }
 }
 
@@ -82,25 +92,32 @@ struct Relaxed {
 }
 
 /// What is left to cover after some columns are fixed. The depth limit is one more kind, of which every column uses its depth.
-struct Rest<'a> {
-    columns: &'a [Column],
+struct Rest {
+    columns: Vec<Column>,
     depth_row: Option<usize>,
     layers: usize,
     counts: Vec<u32>,
     /// Columns still in question.
     open: Vec<usize>,
-    taken: Vec<usize>,
+    taken: Vec<Column>,
 }
 
-impl<'a> Rest<'a> {
-    fn new(program: &Program<'a>) -> Self {
+impl Rest {
+    fn new(program: &Program<'_>) -> Self {
         let mut counts = program.counts.to_vec();
         let depth_row = program.depth.map(|depth| {
             counts.push(u32::try_from(depth).unwrap_or(u32::MAX));
             counts.len() - 1
         });
         let open = (0..program.columns.len()).collect();
-        Self { columns: program.columns, depth_row, layers: program.layers, counts, open, taken: Vec::new() }
+        Self {
+            columns: program.columns.to_vec(),
+            depth_row,
+            layers: program.layers,
+            counts,
+            open,
+            taken: Vec::new(),
+        }
     }
 
     fn uses(&self, column: usize) -> impl Iterator<Item = (usize, u32)> + '_ {
@@ -165,10 +182,9 @@ impl<'a> Rest<'a> {
         if reached >> self.layers & 1 == 0 {
             return Some(Answer::Infeasible);
         }
+        let column = |step: usize| self.columns[self.open[step]].clone();
         let taken = lengths.trace(state, self.layers);
-        Some(taken.map_or(Answer::Unknown, |taken| {
-            Answer::Found(taken.into_iter().map(|step| self.open[step]).collect())
-        }))
+        Some(taken.map_or(Answer::Unknown, |taken| Answer::Found(taken.into_iter().map(column).collect())))
     }
 
     /// Takes whole parts of the linear solution, or one column of the largest amount; `false` if there is nothing to take.
@@ -198,6 +214,6 @@ impl<'a> Rest<'a> {
             self.counts[kind] -= count;
         }
         self.layers -= self.columns[column].length;
-        self.taken.push(column);
+        self.taken.push(self.columns[column].clone());
     }
 }

@@ -1,12 +1,18 @@
 //! The search as a whole: bounds, then pipelines over every way to group and order the regions, best first.
 
-use crate::bounds::{configuration_bound, covered_layers, crossing_bound};
+use crate::bounds::{configuration_bound, covered_layers, crossing_bound, least_throughput};
 use crate::packing::chain::Chain;
+use crate::packing::exact::{CoverSearch, Found, Placed, flow_search};
 use crate::packing::region::{Region, RegionPack};
-use crate::packing::{Kinds, Plan, Problem, Search, Worth, evaluate, lay_out, pack};
+use crate::packing::{Columns, Kinds, Plan, Problem, Search, Worth, evaluate, lay_out, pack};
 
 /// Regions up to which every grouping is tried.
 const MAX_GROUPED: usize = 5;
+
+/// Machines up to which a complete search is tried.
+const MAX_EXACT: usize = 16;
+/// Steps of one complete search.
+const EFFORT: u64 = 4_000_000;
 
 /// What the search is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,6 +64,9 @@ pub fn solve(
     should_stop: &mut dyn FnMut() -> bool,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Outcome {
+    // A machine cannot hold more layers than there are; the bounds need not think of it again.
+    let clipped = clipped(problem);
+    let problem = &clipped;
     let mut run =
         Run { problem, options, regions: Region::all(problem), outcome: Outcome::default(), report };
     run.outcome.bound = configuration_bound(
@@ -78,7 +87,18 @@ pub fn solve(
             (run.report)(Event::Bound(bound));
         }
     }
+    if problem.machines.len() <= MAX_EXACT {
+        run.exact(should_stop);
+    }
     run.outcome
+}
+
+fn clipped(problem: &Problem) -> Problem {
+    let mut clipped = problem.clone();
+    for table in &mut clipped.tables {
+        table.throughput.truncate(problem.layers);
+    }
+    clipped
 }
 
 struct Run<'a> {
@@ -121,6 +141,59 @@ impl Run<'_> {
         }
     }
 
+    /// Complete search between the best plan and the bound.
+    fn exact(&mut self, should_stop: &mut dyn FnMut() -> bool) {
+        let problem = self.problem;
+        let counts = self.counts_of(&(0..self.regions.len()).collect::<Vec<_>>());
+        let available: Vec<u32> =
+            counts.iter().map(|&count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
+        let kinds = Kinds { tables: &problem.tables, counts: &available };
+        let (mut low, mut high) = (self.flow(), self.outcome.bound);
+        let least = least_throughput(&problem.tables, &counts);
+        while high - low > 0.5 * self.options.precision * high && !should_stop() {
+            let target = f64::midpoint(low, high);
+            let verdict = covered_layers(&problem.tables, &counts, target, None);
+            let mut cover = CoverSearch::new(kinds, problem.layers, target, &verdict.prices, EFFORT);
+            let mut found = cover.solve();
+            if matches!(found, Found::Yes(_)) && !problem.partial {
+                found = flow_search(kinds, problem.layers, target, (&verdict.prices, EFFORT), should_stop);
+            }
+            match found {
+                Found::Yes(placed) => {
+                    self.offer(self.with_machines(&placed));
+                    // Where links bind the plan may carry less; the bound cannot be pushed below the target then.
+                    low = target.max(self.flow());
+                }
+                Found::No => {
+                    // At so little flow every machine counts in full: nothing carries any.
+                    high = if target <= least { 0.0 } else { target };
+                    if high < self.outcome.bound {
+                        self.outcome.bound = high;
+                        (self.report)(Event::Bound(high));
+                    }
+                }
+                // Not decided here: look closer to what is known to work.
+                Found::Unknown => high = target,
+            }
+            if high < 1e-9 * self.outcome.bound {
+                break;
+            }
+        }
+    }
+
+    fn with_machines(&self, placed: &[Placed]) -> Plan {
+        let mut plan = Plan::empty(self.problem.machines.len());
+        for placed in placed {
+            let free = |machine: &usize| {
+                plan.spans[*machine].is_none() && self.problem.machines[*machine].table == placed.kind
+            };
+            if let Some(machine) = (0..plan.spans.len()).find(free) {
+                plan.spans[machine] = Some(placed.span);
+            }
+        }
+        plan
+    }
+
     /// The best single pipeline of some machines; its flow counts no links.
     fn pipeline(
         &self,
@@ -130,9 +203,20 @@ impl Run<'_> {
     ) -> Option<(f64, Plan)> {
         let kinds = Kinds { tables: &self.problem.tables, counts: &region.counts };
         let precision = self.options.precision / 4.0;
-        let search = Search { layers: self.problem.layers, depth: None, above, below: 0.0, precision };
-        let (packing, _) = pack(kinds, search, should_stop);
-        let packing = packing?;
+        let mut best = None;
+        let mut below = 0.0;
+        for columns in [Columns::Stages, Columns::Blocks] {
+            let search =
+                Search { layers: self.problem.layers, depth: None, above, below, precision, columns };
+            if let (Some(packing), _) = pack(kinds, search, should_stop) {
+                below = packing.flow;
+                best = Some(packing);
+            }
+            if above - below <= self.options.precision * above {
+                break;
+            }
+        }
+        let packing = best?;
         let mut plan = Plan::empty(self.problem.machines.len());
         lay_out(&packing.columns, 0, &mut region.pools.clone(), &mut plan);
         Some((packing.flow, plan))

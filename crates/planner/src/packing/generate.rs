@@ -1,0 +1,84 @@
+//! Column generation: a pool of blocks that are worth their price at the optimum of the linear program, and their neighbours.
+
+use std::collections::BTreeSet;
+
+use crate::linear::LinearProgram;
+use crate::packing::blocks::Pricer;
+use crate::packing::{Column, Kinds, Member};
+
+const MAX_ROUNDS: usize = 120;
+/// Pricings with prices moved a little, which give the integer program blocks to choose from.
+const PERTURBED: u64 = 24;
+/// How far prices are moved, at most.
+const SPREAD: f64 = 0.04;
+
+/// Blocks for one flow and these machines, starting from `known` columns; new columns only.
+pub(super) fn generate(
+    kinds: Kinds<'_>,
+    (flow, longest): (f64, usize),
+    known: &[Column],
+    should_stop: &mut dyn FnMut() -> bool,
+) -> Vec<Column> {
+    let pricer = Pricer::new(kinds, flow, longest);
+    let mut program = LinearProgram::new(kinds.counts.iter().map(|&count| f64::from(count)).collect());
+    let mut met: BTreeSet<(usize, Vec<Member>)> = BTreeSet::new();
+    let mut pool: Vec<Column> = Vec::new();
+    let fits = |column: &Column| column.uses.iter().all(|&(kind, count)| count <= kinds.counts[kind]);
+    for column in known.iter().filter(|column| fits(column)) {
+        met.insert((column.length, column.members.clone()));
+        add(&mut program, column);
+    }
+    // Before the program has a price for every kind: what a machine could do alone.
+    let mut costs: Vec<f64> =
+        kinds.tables.iter().map(|table| crate::bounds::best_work(table, flow) / flow).collect();
+    for round in 0..MAX_ROUNDS {
+        if should_stop() {
+            return pool;
+        }
+        if round > 0 || !met.is_empty() {
+            program.solve();
+            costs = program.duals();
+        }
+        let mut any = false;
+        for column in pricer.price(&costs) {
+            let better = round == 0 || column.cost(&costs) < column.length as f64 - 1e-7;
+            if better && met.insert((column.length, column.members.clone())) {
+                add(&mut program, &column);
+                any = true;
+                pool.push(column);
+            }
+        }
+        if !any && round > 0 {
+            break;
+        }
+    }
+    for seed in 0..PERTURBED {
+        let moved: Vec<f64> = costs
+            .iter()
+            .zip(0u64..)
+            .map(|(price, kind)| price * (1.0 + SPREAD * noise(seed * 64 + kind)))
+            .collect();
+        for column in pricer.price(&moved) {
+            if column.cost(&costs) < column.length as f64 * (1.0 + SPREAD)
+                && met.insert((column.length, column.members.clone()))
+            {
+                pool.push(column);
+            }
+        }
+    }
+    pool.retain(|column| fits(column));
+    pool
+}
+
+fn add(program: &mut LinearProgram, column: &Column) {
+    let uses = column.uses.iter().map(|&(kind, count)| (kind, f64::from(count))).collect();
+    program.add(column.length as f64, uses);
+}
+
+/// A fixed number between -1 and 1 for every index (splitmix64).
+fn noise(index: u64) -> f64 {
+    let mut z = index.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
