@@ -6,10 +6,12 @@
 //! ```
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// Larger description files are refused: no cluster, placement or model configuration comes near.
 pub const MAX_DESCRIPTION_BYTES: u64 = 64 << 20;
@@ -155,7 +157,11 @@ pub fn parse_toml<T: DeserializeOwned>(source: &Source<'_>) -> Result<T, FileErr
 }
 
 fn toml_error(source: &Source<'_>, error: &toml::de::Error) -> FileError {
-    let (problem, help) = explain(error.message());
+    let (mut problem, help) = explain(error.message());
+    if let ("duplicate key", Some(span)) = (problem.as_str(), error.span()) {
+        let key = source.text.get(span).unwrap_or("?");
+        problem = format!("the key `{}` is given twice", excerpt(key));
+    }
     let refused = match error.span() {
         Some(span) => source.error_at(&span, problem),
         None => FileError::new(source.origin, problem),
@@ -173,16 +179,34 @@ pub(crate) fn explain(message: &str) -> (String, Option<String>) {
         let Some(rest) = message.strip_prefix(start) else { continue };
         let Some((found, expected)) = rest.split_once('`') else { continue };
         let names: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+        let short = excerpt(found);
         let help = match nearest(found, names.iter().copied()) {
             Some(name) => format!("did you mean `{name}`? allowed: {}", names.join(", ")),
             None => format!("allowed: {}", names.join(", ")),
         };
-        return (format!("unknown {what} `{found}`"), Some(help));
+        return (format!("unknown {what} `{short}`"), Some(help));
     }
     if let Some(key) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         return (format!("the key `{key}` is missing"), None);
     }
-    (message.replace('\n', " "), None)
+    (shortened(&message.replace('\n', " ")), None)
+}
+
+/// Serde's message with its names of types in words, and without the middle of what a file says at great length.
+fn shortened(message: &str) -> String {
+    let words = [
+        (", expected u32", ", expected a whole number from 0 to 4294967295"),
+        (", expected u64", ", expected a whole number that is not negative"),
+        (", expected f64", ", expected a number"),
+    ];
+    let found = words.iter().find_map(|(end, words)| Some((message.strip_suffix(end)?, *words)));
+    let (message, end) = found.unwrap_or((message, ""));
+    let length = message.chars().count();
+    if length <= 300 {
+        return format!("{message}{end}");
+    }
+    let (head, tail) = (message.chars().take(150), message.chars().skip(length - 100));
+    format!("{} … {}{end}", head.collect::<String>(), tail.collect::<String>())
 }
 
 /// At most the first hundred characters, on one line, for messages that quote what a file says.
@@ -211,14 +235,48 @@ pub(crate) fn by_likeness<'a, T>(
     names: impl IntoIterator<Item = (&'a str, T)>,
 ) -> Vec<(&'a str, T)> {
     // Comparing is quadratic in the length: of a text that is no name at all, the beginning does.
-    let lower: String = found.chars().take(100).collect::<String>().to_lowercase();
+    let lower = found.chars().take(100).collect::<String>().to_lowercase();
+    let letters = |text: &str| text.replace(|c: char| !c.is_alphanumeric(), "");
+    let bare = letters(&lower);
+    // Names that differ in their dashes alone are the likest of all; of short ones that says more than the likeness.
+    let likeness = |name: &str| {
+        let name = name.to_lowercase();
+        if letters(&name) == bare { 1.0 } else { strsim::jaro_winkler(&lower, &name) }
+    };
     let mut likest: Vec<_> = names
         .into_iter()
-        .map(|(name, what)| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name, what))
+        .map(|(name, what)| (likeness(name), name, what))
         .filter(|(likeness, _, _)| *likeness > 0.7)
         .collect();
     likest.sort_by(|a, b| b.0.total_cmp(&a.0));
     likest.into_iter().map(|(_, name, what)| (name, what)).collect()
+}
+
+/// Two values as a file writes them, `[a, b]`; unlike serde's own pairs it refuses a third.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair<A, B>(pub A, pub B);
+
+impl<'de, A: Deserialize<'de>, B: Deserialize<'de>> Deserialize<'de> for Pair<A, B> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Two<A, B>(PhantomData<(A, B)>);
+        impl<'de, A: Deserialize<'de>, B: Deserialize<'de>> Visitor<'de> for Two<A, B> {
+            type Value = Pair<A, B>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of two")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Pair<A, B>, S::Error> {
+                let first = list.next_element()?.ok_or_else(|| S::Error::invalid_length(0, &self))?;
+                let second = list.next_element()?.ok_or_else(|| S::Error::invalid_length(1, &self))?;
+                match list.next_element::<IgnoredAny>()? {
+                    None => Ok(Pair(first, second)),
+                    Some(_) => Err(S::Error::invalid_length(3, &self)),
+                }
+            }
+        }
+        deserializer.deserialize_seq(Two(PhantomData))
+    }
 }
 
 #[cfg(test)]

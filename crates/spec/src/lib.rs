@@ -14,6 +14,7 @@ mod cluster;
 mod cost_tables;
 mod device;
 mod file;
+pub mod generate;
 mod model;
 mod network;
 mod placement;

@@ -6,6 +6,7 @@
 //! version = 1
 //! model = "llama-2-70b"
 //! model_layers = 80
+//! partial_inference = false               # whether requests may enter a machine in the middle of its range
 //! machines = [
 //!   { machine = "a100-1", start = 0, end = 40 },
 //!   { machine = "h100x8-1", start = 40, end = 80, kv_capacity = 3004416,

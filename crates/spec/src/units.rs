@@ -28,7 +28,7 @@ pub enum UnitError {
         example: &'static str,
     },
     /// A number without a unit, or with one that this quantity does not have.
-    #[error("`{text}` has the unit `{unit}`, which is not one of {allowed}; write for example `{example}`")]
+    #[error("`{text}` {}, allowed are {allowed}; write for example `{example}`", wrong_unit(.unit))]
     WrongUnit {
         /// What was found.
         text: String,
@@ -47,6 +47,10 @@ pub enum UnitError {
         /// The limit that it breaks.
         why: &'static str,
     },
+}
+
+fn wrong_unit(unit: &str) -> String {
+    if unit.is_empty() { "has no unit".to_owned() } else { format!("has the unit `{unit}`") }
 }
 
 /// Reads `"1.53 GB"` as 1.53 times the factor of `GB`, rounded to the nearest integer: exact for up to 38 digits.

@@ -70,7 +70,7 @@ fn a_workload_that_makes_no_sense_is_refused_with_its_line() {
         (GAMMA.replace("90 req/min", "0 req/s"), ":6: `0 req/s` is out of range: it must be more than zero"),
         (GAMMA.replace("90 req/min", "-1 req/s"), ":6: `-1 req/s` is out of range"),
         (GAMMA.replace("90 req/min", "1e300 req/s"), ":6: `1e300 req/s` is out of range"),
-        (GAMMA.replace("90 req/min", "90"), ":6: `90` has the unit ``, which is not one of `req/s`"),
+        (GAMMA.replace("90 req/min", "90"), ":6: `90` has no unit, allowed are `req/s`"),
         (GAMMA.replace("\"90 req/min\"", "90"), ":6"),
         (
             GAMMA.replace("1024", "0"),

@@ -62,7 +62,7 @@ impl<T: Copy> Names<T> {
         if let Some((_, first)) = self.entries.get(name) {
             let line = source.line_of(*first);
             let problem = format!("{what} `{name}` is declared twice, first in line {line}");
-            return Err(source.error_at(span, problem).help("give one of them another name"));
+            return Err(source.error_at(span, problem).help("keep one of them, or give one another name"));
         }
         self.entries.insert(name.to_owned(), (stands_for, span.start));
         Ok(())

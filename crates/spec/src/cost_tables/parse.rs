@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{CostTables, DeclaredRow, TimeTable, TypeTables};
-use crate::file::{FileError, Source, parse_toml};
+use crate::file::{FileError, Pair, Source, parse_toml};
 use crate::{Bytes, SimTime, TokensPerSecond};
 
 #[derive(Debug, Deserialize)]
@@ -23,7 +23,7 @@ struct RawCostTables {
 }
 
 /// Rows `[batch, "time"]`.
-type RawTimes = Vec<Spanned<(u32, SimTime)>>;
+type RawTimes = Vec<Spanned<Pair<u32, SimTime>>>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,7 +132,7 @@ fn time_table(source: &Source<'_>, raw: Option<Spanned<RawTimes>>) -> Result<Opt
     }
     let mut rows: Vec<(u32, SimTime)> = Vec::with_capacity(raw.get_ref().len());
     for row in raw.into_inner() {
-        let (batch, time) = *row.get_ref();
+        let Pair(batch, time) = *row.get_ref();
         if let Some((last, _)) = rows.last().filter(|(last, _)| *last >= batch) {
             let problem = format!("the row for a batch of {batch} follows the row for {last}");
             return Err(source.error_at(&row.span(), problem).help("rows ascend in the batch, each once"));

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Assignment, LayerRange, PartialInference, Placement, RankLayout};
-use crate::file::{FileError, MAX_DESCRIPTION_BYTES, Source, excerpt, nearest, parse_toml, read_text};
+use crate::file::{FileError, MAX_DESCRIPTION_BYTES, Pair, Source, excerpt, nearest, parse_toml, read_text};
 use crate::{COORDINATOR, Cluster, Endpoint, MachineId};
 
 #[derive(Debug, Deserialize)]
@@ -18,7 +18,7 @@ struct RawPlacement {
     model_layers: Spanned<u32>,
     #[serde(default)]
     machines: Vec<RawAssignment>,
-    links: Option<Vec<(Spanned<String>, Spanned<String>)>>,
+    links: Option<Vec<Pair<Spanned<String>, Spanned<String>>>>,
     #[serde(default)]
     partial_inference: bool,
 }
@@ -177,11 +177,11 @@ impl<'a> MachineNames<'a> {
 
     fn links(
         &self,
-        raw: &[(Spanned<String>, Spanned<String>)],
+        raw: &[Pair<Spanned<String>, Spanned<String>>],
     ) -> Result<Vec<(Endpoint, Endpoint)>, FileError> {
         let mut seen = BTreeSet::new();
         let mut links = Vec::with_capacity(raw.len());
-        for (from, to) in raw {
+        for Pair(from, to) in raw {
             let ends = (self.endpoint(from)?, self.endpoint(to)?);
             let refuse = |problem: &str| {
                 let text = format!("the link from `{}` to `{}` {problem}", from.get_ref(), to.get_ref());
