@@ -141,7 +141,7 @@ pub trait BatchTime {
 }
 
 /// Turns seconds into a time, refusing what it cannot hold.
-pub(crate) fn checked_time(machine: &Machine, seconds: f64) -> Result<SimTime, BatchError> {
+pub(crate) fn checked_time(machine_type: &str, seconds: f64) -> Result<SimTime, BatchError> {
     SimTime::from_seconds(seconds)
-        .ok_or_else(|| BatchError::TooLong { machine_type: machine.machine_type.clone(), seconds })
+        .ok_or_else(|| BatchError::TooLong { machine_type: machine_type.to_owned(), seconds })
 }

@@ -11,6 +11,7 @@
 
 mod batch;
 mod capability;
+mod clock;
 mod constants;
 mod costs;
 mod declared;
@@ -26,6 +27,7 @@ mod transfer;
 
 pub use batch::{Batch, BatchCost, BatchError, BatchTime, TimeSource};
 pub use capability::{Capability, CapabilitySource, CostModel, DoesNotFit, Wire};
+pub use clock::MachineClock;
 pub use constants::{Constants, DeviceFigures, KindConstants, Shares};
 pub use costs::{CostChoice, CostError, Costs};
 pub use declared::DeclaredCosts;

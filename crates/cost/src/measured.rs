@@ -51,21 +51,36 @@ impl MeasuredTimes {
         self.types.contains_key(machine_type)
     }
 
-    /// Time of one layer, or `None` for a type without tables.
-    pub fn layer_seconds(&self, machine: &Machine, load: &Load) -> Option<LayerSeconds> {
-        let (prompt, decode) = self.types.get(&machine.machine_type)?;
-        let prefill = lookup(prompt, load.prefill_tokens);
-        let mut step = lookup(decode, load.decode_requests);
+    /// The tables of a type.
+    pub fn of(&self, machine_type: &str) -> Option<MachineTables> {
+        let (prompt, decode) = self.types.get(machine_type)?.clone();
+        Some(MachineTables { prompt, decode, small: self.small })
+    }
+}
+
+/// The tables of one machine type.
+#[derive(Debug, Clone)]
+pub(crate) struct MachineTables {
+    prompt: TimeTable,
+    decode: TimeTable,
+    small: SmallBatches,
+}
+
+impl MachineTables {
+    /// Time of one layer.
+    pub fn layer_seconds(&self, load: &Load) -> LayerSeconds {
+        let prefill = lookup(&self.prompt, load.prefill_tokens);
+        let mut step = lookup(&self.decode, load.decode_requests);
         let mut floor = 0.0;
         match self.small {
             SmallBatches::AsPublished if load.decode_requests == 1.0 => step.seconds *= 2.0,
-            SmallBatches::WeightBound if load.tokens() > 0.0 => floor = least_time(decode),
+            SmallBatches::WeightBound if load.tokens() > 0.0 => floor = least_time(&self.decode),
             SmallBatches::AsPublished | SmallBatches::WeightBound => {}
         }
-        Some(LayerSeconds {
+        LayerSeconds {
             seconds: (prefill.seconds + step.seconds).max(floor),
             extrapolated: prefill.extrapolated || step.extrapolated,
-        })
+        }
     }
 }
 

@@ -11,9 +11,10 @@
 
 use helix_spec::{Device, Machine, ModelShape, NumberFormat, RankLayout};
 
-use crate::batch::{Load, checked_time};
+use crate::batch::Load;
+use crate::clock::MachineClock;
 use crate::layer::{self, LayerWork};
-use crate::{Batch, BatchCost, BatchError, BatchTime, Constants, TimeSource};
+use crate::{Batch, BatchCost, BatchError, BatchTime, Constants};
 
 /// Whether a batch is one batch, padded to whole tiles, or an average over batches of many sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +35,13 @@ pub struct Roofline {
     constants: Constants,
 }
 
-/// What the devices of a machine reach, and how they share a layer.
-struct Speeds {
+/// A model on a machine: what its devices reach, and how they share a layer.
+#[derive(Debug, Clone)]
+pub(crate) struct Ready {
+    kinds: layer::Kinds,
+    bytes_per_number: f64,
+    kv_bytes: f64,
+    activation: f64,
     layout: RankLayout,
     memory: f64,
     matrix: f64,
@@ -71,10 +77,8 @@ impl Roofline {
         layers: u32,
         batch: &Batch,
     ) -> Result<BatchCost, BatchError> {
-        let seconds = self.layer_seconds(machine, layout, &batch.load(), Padding::Tiles) * f64::from(layers);
-        let calibrated = self.constants.of(&machine.device).calibrated.is_some();
-        let source = if calibrated { TimeSource::Calibrated } else { TimeSource::Roofline };
-        Ok(BatchCost { time: checked_time(machine, seconds)?, source })
+        let clock = MachineClock::roofline(machine, self.ready(machine, layout), self.is_calibrated(machine));
+        clock.batch_time(layers, batch)
     }
 
     /// Relative errors to expect of a decode and of a prefill batch on a device: its kind's for one that nobody
@@ -85,66 +89,13 @@ impl Roofline {
         figures.calibrated.is_none().then_some((figures.kind.decode_error, figures.kind.prefill_error))
     }
 
-    /// Average time of one layer of the model \[s\].
-    pub(crate) fn layer_seconds(
-        &self,
-        machine: &Machine,
-        layout: RankLayout,
-        load: &Load,
-        padding: Padding,
-    ) -> f64 {
-        if load.tokens() <= 0.0 {
-            return 0.0;
-        }
-        let speeds = self.speeds(&machine.device, layout);
-        self.kinds.iter().map(|(share, work)| share * self.work_seconds(work, &speeds, load, padding)).sum()
+    pub(crate) fn is_calibrated(&self, machine: &Machine) -> bool {
+        self.constants.of(&machine.device).calibrated.is_some()
     }
 
-    fn work_seconds(&self, work: &LayerWork, speeds: &Speeds, load: &Load, padding: Padding) -> f64 {
-        let layout = speeds.layout;
-        let (tensor, ffn, expert) =
-            (f64::from(layout.attention_tensor), f64::from(layout.ffn_tensor), f64::from(layout.expert));
-        let tokens = load.tokens();
-        let read = work.attention_weights / tensor
-            + work.dense_weights / ffn
-            + work.experts_hit(tokens) * work.expert_weights / (ffn * expert);
-        let padded = match padding {
-            Padding::Tiles => speeds.padded(tokens),
-            Padding::None => tokens,
-        };
-        let shared_by_token = (work.attention_weights / tensor + work.dense_weights / ffn) * padded
-            + work.experts_per_token * work.expert_weights / (ffn * expert) * tokens;
-        let matrices =
-            (read * self.weights.bits() / 8.0 / speeds.memory).max(2.0 * shared_by_token / speeds.matrix);
-
-        let cache_ranks = f64::from(layout.attention_tensor.min(work.kv_heads).max(1)) * f64::from(layout.kv);
-        let arithmetic = if work.decode_is_matrix { speeds.matrix } else { speeds.attention };
-        let decode = load.decode_context
-            * (self.kv_bytes / cache_ranks / speeds.memory
-                + work.decode_flops_per_context / (tensor * f64::from(layout.kv)) / arithmetic);
-        let prefill = load.prefill_pairs * work.prefill_flops_per_pair
-            / (tensor * f64::from(layout.kv))
-            / speeds.matrix;
-        speeds.overhead + matrices + decode + prefill + self.collective_seconds(speeds, tokens)
-    }
-
-    /// Collectives after attention and after the feed-forward: a ring all-reduce moves `2·(t−1)/t` of the activations
-    /// through every link, an exchange between cache shards or experts `(t−1)/t` each way.
-    fn collective_seconds(&self, speeds: &Speeds, tokens: f64) -> f64 {
-        let layout = speeds.layout;
-        let moved = tokens * self.activation / speeds.link;
-        let ring = |ranks: u32| {
-            if ranks > 1 {
-                let ranks = f64::from(ranks);
-                speeds.collective + 2.0 * (ranks - 1.0) / ranks * moved
-            } else {
-                0.0
-            }
-        };
-        ring(layout.attention_tensor) + ring(layout.kv) + ring(layout.ffn_tensor) + ring(layout.expert)
-    }
-
-    fn speeds(&self, device: &Device, layout: RankLayout) -> Speeds {
+    /// Everything that does not depend on the batch.
+    pub(crate) fn ready(&self, machine: &Machine, layout: RankLayout) -> Ready {
+        let device = &machine.device;
         let figures = self.constants.of(device);
         let (shares, kind) = (figures.shares, figures.kind);
         let half = device.flops_16bit.0 as f64;
@@ -156,7 +107,11 @@ impl Roofline {
             NumberFormat::Fp8 => device.flops_8bit.map_or(half, |peak| peak.0 as f64),
             NumberFormat::Fp4 => device.flops_4bit.or(device.flops_8bit).map_or(half, |peak| peak.0 as f64),
         };
-        Speeds {
+        Ready {
+            kinds: self.kinds.clone(),
+            bytes_per_number: self.weights.bits() / 8.0,
+            kv_bytes: self.kv_bytes,
+            activation: self.activation,
             layout,
             memory: device.memory_bandwidth.0 as f64 * shares.memory,
             matrix: peak * shares.compute,
@@ -171,7 +126,57 @@ impl Roofline {
     }
 }
 
-impl Speeds {
+impl Ready {
+    /// Average time of one layer of the model \[s\].
+    pub fn layer_seconds(&self, load: &Load, padding: Padding) -> f64 {
+        if load.tokens() <= 0.0 {
+            return 0.0;
+        }
+        self.kinds.iter().map(|(share, work)| share * self.work_seconds(work, load, padding)).sum()
+    }
+
+    fn work_seconds(&self, work: &LayerWork, load: &Load, padding: Padding) -> f64 {
+        let layout = self.layout;
+        let (tensor, ffn, expert) =
+            (f64::from(layout.attention_tensor), f64::from(layout.ffn_tensor), f64::from(layout.expert));
+        let tokens = load.tokens();
+        let read = work.attention_weights / tensor
+            + work.dense_weights / ffn
+            + work.experts_hit(tokens) * work.expert_weights / (ffn * expert);
+        let padded = match padding {
+            Padding::Tiles => self.padded(tokens),
+            Padding::None => tokens,
+        };
+        let shared_by_token = (work.attention_weights / tensor + work.dense_weights / ffn) * padded
+            + work.experts_per_token * work.expert_weights / (ffn * expert) * tokens;
+        let matrices = (read * self.bytes_per_number / self.memory).max(2.0 * shared_by_token / self.matrix);
+
+        let cache_ranks = f64::from(layout.attention_tensor.min(work.kv_heads).max(1)) * f64::from(layout.kv);
+        let arithmetic = if work.decode_is_matrix { self.matrix } else { self.attention };
+        let decode = load.decode_context
+            * (self.kv_bytes / cache_ranks / self.memory
+                + work.decode_flops_per_context / (tensor * f64::from(layout.kv)) / arithmetic);
+        let prefill =
+            load.prefill_pairs * work.prefill_flops_per_pair / (tensor * f64::from(layout.kv)) / self.matrix;
+        self.overhead + matrices + decode + prefill + self.collective_seconds(tokens)
+    }
+
+    /// Collectives after attention and after the feed-forward: a ring all-reduce moves `2·(t−1)/t` of the activations
+    /// through every link, an exchange between cache shards or experts `(t−1)/t` each way.
+    fn collective_seconds(&self, tokens: f64) -> f64 {
+        let layout = self.layout;
+        let moved = tokens * self.activation / self.link;
+        let ring = |ranks: u32| {
+            if ranks > 1 {
+                let ranks = f64::from(ranks);
+                self.collective + 2.0 * (ranks - 1.0) / ranks * moved
+            } else {
+                0.0
+            }
+        };
+        ring(layout.attention_tensor) + ring(layout.kv) + ring(layout.ffn_tensor) + ring(layout.expert)
+    }
+
     fn padded(&self, tokens: f64) -> f64 {
         if tokens <= self.small { self.small } else { (tokens / self.tile).ceil() * self.tile }
     }

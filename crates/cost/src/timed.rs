@@ -2,14 +2,14 @@
 
 use helix_spec::{Cluster, CostTables, Machine, ModelShape, RankLayout, TokensPerSecond};
 
-use crate::batch::{Load, checked_time};
+use crate::clock::MachineClock;
 use crate::costs::wire;
 use crate::measured::{MeasuredTimes, SmallBatches, not_measured};
 use crate::operating::operating_point;
 use crate::roofline::Padding;
 use crate::{
     Batch, BatchCost, BatchError, BatchTime, Capability, CapabilitySource, Constants, CostModel, DoesNotFit,
-    MemoryModel, OperatingAssumptions, OperatingPoint, Pace, Roofline, TimeSource, Wire,
+    MemoryModel, OperatingAssumptions, OperatingPoint, Pace, Roofline, Wire,
 };
 
 /// Which layer times are used.
@@ -82,50 +82,64 @@ impl TimedCosts {
     }
 
     fn point(&self, machine: &Machine, layers: u32, kv_capacity: u64) -> OperatingPoint {
+        // Machines without the measurements that were demanded are refused before they get here, or planned by computed
+        // times where nobody asks for their batches.
+        let clock = self.clock(machine).unwrap_or_else(|_| self.computed(machine));
         operating_point(layers, kv_capacity, &self.assumed, &self.pace, |load| {
-            self.layer_seconds(machine, load, Padding::None).0
+            clock.layer_seconds(load, Padding::None).0
         })
     }
 
     /// Mean layer time and layers a machine, each machine at its planned layers: found by iterating the operating
     /// points ten times, as the paper's recipe iterates its throughputs.
     fn settle_pace(&mut self, cluster: &Cluster) {
-        let planned: Vec<(&Machine, u32)> = cluster
-            .machines
-            .iter()
-            .map(|machine| (machine, self.memory.planned_layers(machine)))
-            .filter(|(_, layers)| *layers > 0)
-            .collect();
-        let layers: f64 = planned.iter().map(|(_, layers)| f64::from(*layers)).sum();
+        let mut planned: Vec<(&Machine, u32, f64)> = Vec::new();
+        for machine in &cluster.machines {
+            let alike = |other: &Machine| {
+                other.machine_type == machine.machine_type
+                    && (other.count, other.memory) == (machine.count, machine.memory)
+                    && other.device == machine.device
+            };
+            match planned.iter_mut().find(|(other, ..)| alike(other)) {
+                Some((_, _, count)) => *count += 1.0,
+                None => match self.memory.planned_layers(machine) {
+                    0 => {}
+                    layers => planned.push((machine, layers, 1.0)),
+                },
+            }
+        }
+        let machines: f64 = planned.iter().map(|(_, _, count)| count).sum();
+        let layers: f64 = planned.iter().map(|(_, layers, count)| f64::from(*layers) * count).sum();
         if planned.is_empty() {
             return;
         }
-        self.pace.layers_per_machine = layers / planned.len() as f64;
+        self.pace.layers_per_machine = layers / machines;
         for _ in 0..10 {
             let time: f64 = planned
                 .iter()
-                .filter_map(|&(machine, layers)| {
+                .filter_map(|&(machine, layers, count)| {
                     let point = self.operating_point(machine, layers).ok()?;
-                    Some(point.layer_seconds * f64::from(layers))
+                    Some(point.layer_seconds * f64::from(layers) * count)
                 })
                 .sum();
             self.pace.layer_seconds = time / layers;
         }
     }
 
-    /// Seconds on one layer and where they come from.
-    fn layer_seconds(&self, machine: &Machine, load: &Load, padding: Padding) -> (f64, TimeSource) {
-        if let Some(measured) = self.measured.as_ref().and_then(|tables| tables.layer_seconds(machine, load))
-        {
-            let source = if measured.extrapolated { TimeSource::Extrapolated } else { TimeSource::Measured };
-            return (measured.seconds, source);
+    /// How `machine` times its batches. Whoever times many batches on one machine asks for this once.
+    pub fn clock(&self, machine: &Machine) -> Result<MachineClock, BatchError> {
+        if let Some(tables) = self.measured.as_ref().and_then(|measured| measured.of(&machine.machine_type)) {
+            return Ok(MachineClock::measured(machine, tables));
         }
-        let layout = RankLayout::tensor(machine.count);
-        let source = match self.roofline.expected_error(&machine.device) {
-            None => TimeSource::Calibrated,
-            Some(_) => TimeSource::Roofline,
-        };
-        (self.roofline.layer_seconds(machine, layout, load, padding), source)
+        if matches!(self.times, Times::Measured(_)) {
+            return Err(not_measured(machine, self.tables.as_ref()));
+        }
+        Ok(self.computed(machine))
+    }
+
+    fn computed(&self, machine: &Machine) -> MachineClock {
+        let ready = self.roofline.ready(machine, RankLayout::tensor(machine.count));
+        MachineClock::roofline(machine, ready, self.roofline.is_calibrated(machine))
     }
 
     fn knows(&self, machine: &Machine) -> bool {
@@ -158,10 +172,6 @@ impl CostModel for TimedCosts {
 
 impl BatchTime for TimedCosts {
     fn batch_time(&self, machine: &Machine, layers: u32, batch: &Batch) -> Result<BatchCost, BatchError> {
-        if matches!(self.times, Times::Measured(_)) && !self.knows(machine) {
-            return Err(not_measured(machine, self.tables.as_ref()));
-        }
-        let (seconds, source) = self.layer_seconds(machine, &batch.load(), Padding::Tiles);
-        Ok(BatchCost { time: checked_time(machine, seconds * f64::from(layers))?, source })
+        self.clock(machine)?.batch_time(layers, batch)
     }
 }
