@@ -208,6 +208,13 @@ mod tests {
             network.links.keys().collect::<Vec<_>>(),
             [&(machine(0), machine(2)), &(machine(2), machine(0))]
         );
+        // Half of the links is not most of them.
+        let halves = links(&[(machine(0), machine(1), 100)]);
+        let halves: Links = halves
+            .into_iter()
+            .map(|(ends, link)| (ends, Link { latency: SimTime(u64::from(ends.0 < ends.1)), ..link }))
+            .collect();
+        assert!(Regions::infer(2, &halves).network(&halves).regions.is_empty());
         all.remove(&(machine(2), machine(1)));
         let pruned = regions.network(&all);
         assert!(pruned.regions.is_empty());

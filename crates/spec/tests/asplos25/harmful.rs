@@ -158,6 +158,11 @@ const DEFECTS: &[(&str, &str, &str)] = &[
         "names=['compute_node_2', 3]",
         "must be a list of names, it holds a number",
     ),
+    (
+        "[Links]\nnames=[",
+        "[x]\nin=source\nout=compute_node_2\nlatency=0\nbandwidth=1\n[Links]\nnames=['x', ",
+        "`[link_source_compute_node_2]` is a second link between the same two nodes",
+    ),
     // Tables.
     (
         "kv_capacity,prompt",

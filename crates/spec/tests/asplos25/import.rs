@@ -194,3 +194,44 @@ fn regions_follow_from_the_links() {
     assert_eq!(cluster.coordinator.region, RegionId(0));
     assert_eq!(cluster.network.regions.len(), 4);
 }
+
+/// One name stands for several products, and a machine may have another memory than its device.
+#[test]
+fn devices_are_found_by_name_and_memory() {
+    let types = ["A100", "A100x2", "T4", "Frob9", "Frob9x2"];
+    let memories = ["80 * GB", "161 * GB", "8 * GB", "20 * GB", "44 * GB"];
+    let profiles: Vec<(&str, &str)> = types.into_iter().zip(memories).collect();
+    let files = Files {
+        cluster: cluster_ini(&types, uniform),
+        machine_profiles: machine_profiles_ini(&profiles),
+        ..Files::default()
+    };
+    let imported = files.import("llama-2-70b").unwrap();
+    let found: Vec<(&str, u32, f64)> = imported
+        .cluster
+        .machines
+        .iter()
+        .map(|machine| (machine.device.name.as_str(), machine.count, machine.memory.gigabytes()))
+        .collect();
+    let expected = [
+        ("A100-80GB", 1, 80.0),
+        ("A100-80GB", 2, 161.0),
+        ("T4", 1, 8.0),
+        ("Frob9", 1, 20.0),
+        ("Frob9", 2, 44.0),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(imported.cluster.machines[2].device.memory.gigabytes(), 16.0);
+    assert!(
+        imported.notes.iter().any(|note| note.starts_with("T4: 8 GB in the machine profiles, 16 GB of T4"))
+    );
+    // A cluster file describes each device once, so types that share one share its description.
+    let text = imported.cluster.to_files();
+    let tables = text.cost_tables.clone();
+    let beside = |name: &str| {
+        let found = tables.iter().find(|(file, _)| file == name);
+        found.cloned().ok_or_else(|| helix_spec::FileError::new(name, "is missing"))
+    };
+    let source = helix_spec::Source { origin: "cluster.toml", text: &text.cluster };
+    assert_eq!(helix_spec::Cluster::parse(&source, &beside).unwrap(), imported.cluster);
+}
