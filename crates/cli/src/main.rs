@@ -7,6 +7,7 @@ mod files;
 mod folder;
 mod import;
 mod output;
+mod parallel;
 mod picture;
 mod plan;
 
@@ -33,6 +34,8 @@ struct Cli {
 enum Command {
     /// Decide where the layers go, or judge a placement
     Plan(plan::Arguments),
+    /// Helix parallelism: layouts of the GPUs inside one machine
+    Parallel(parallel::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Read clusters, measurements and placements of other systems
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(&arguments, output),
+        Command::Parallel(arguments) => parallel::run(&arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, output),
         Command::Import(arguments) => import::run(&arguments, output),
         Command::Export(arguments) => export::run(&arguments, output),

@@ -3,15 +3,15 @@
 mod layout_models;
 
 use helix_cost::layout::{
-    Config, Formats, Hardware, LatentRoofline, OutputProjection, Overlap, Roofline, Study, hop_b_seconds,
-    serial_seconds,
+    Config, Formats, Hardware, LatentRoofline, LayerRoofline, OutputProjection, Overlap, Study,
+    hop_b_seconds, serial_seconds,
 };
 use helix_parallel::Layout;
 use helix_spec::{ModelShape, RankLayout};
 use layout_models::{deepseek_r1, llama_405b};
 
-fn figure1(output: OutputProjection) -> Roofline {
-    Roofline::figure1(Hardware::gb200_nvl72().memory_bandwidth, output)
+fn figure1(output: OutputProjection) -> LayerRoofline {
+    LayerRoofline::figure1(Hardware::gb200_nvl72().memory_bandwidth, output)
 }
 
 fn assert_microseconds(seconds: f64, expected: f64) {

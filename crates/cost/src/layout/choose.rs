@@ -178,8 +178,9 @@ fn slices(model: &ModelShape, config: Config) -> (bool, u32) {
     (wide, if wide { config.ffn_tensor() } else { u32::MAX - config.ffn_tensor() })
 }
 
-/// A configuration with the load that the demand gives it, or what it lacks.
-fn load(study: &Study<'_>, demand: Demand, config: Config) -> Result<Choice, Shortage> {
+/// A configuration with the load that the demand gives it, or what it lacks. It may miss the target: then its load is
+/// the demand's number of requests, or one in each stage.
+pub fn load(study: &Study<'_>, demand: Demand, config: Config) -> Result<Choice, Shortage> {
     let replicas = demand.devices.get() / config.devices();
     let at = |batch: u32| {
         let performance = study.evaluate(config, batch, Overlap::BestChunks);

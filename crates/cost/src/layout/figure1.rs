@@ -16,7 +16,7 @@ pub enum OutputProjection {
 
 /// One layer with grouped-query attention and a dense feed-forward.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Roofline {
+pub struct LayerRoofline {
     /// Decode tokens.
     pub batch: u32,
     /// Query heads.
@@ -35,7 +35,7 @@ pub struct Roofline {
     pub output: OutputProjection,
 }
 
-impl Roofline {
+impl LayerRoofline {
     /// The layer of figure 1: batch 8, 128 query heads, 8 KV heads of 128, feed-forward 65,536, 4 bits.
     #[must_use]
     pub fn figure1(memory: BytesPerSecond, output: OutputProjection) -> Self {

@@ -57,24 +57,26 @@ impl Frontier {
 pub struct Headline {
     /// Most tokens a second for one user, Helix to baseline.
     pub interactivity: f64,
-    /// Tokens a second of each GPU at the baseline's shortest time to the next token, Helix to baseline.
-    pub throughput_at_equal_ttl: f64,
+    /// Tokens a second of each GPU at the baseline's shortest time to the next token, Helix to baseline; `None` where
+    /// Helix does not reach that time.
+    pub throughput_at_equal_ttl: Option<f64>,
     /// The baseline's most interactive point.
     pub baseline: Point,
     /// Helix's most interactive point.
     pub helix_fastest: Point,
     /// Helix's most productive point that is as interactive as the baseline's.
-    pub helix_at_equal_ttl: Point,
+    pub helix_at_equal_ttl: Option<Point>,
 }
 
-/// The headline ratios; `None` if one of the frontiers is empty or Helix never reaches the baseline's interactivity.
+/// The headline ratios; `None` if one of the frontiers is empty.
 #[must_use]
 pub fn headline(helix: &Frontier, baseline: &Frontier) -> Option<Headline> {
     let (base, fastest) = (*baseline.most_interactive()?, *helix.most_interactive()?);
-    let equal = *helix.at(base.performance.tokens_per_s_user)?;
+    let equal = helix.at(base.performance.tokens_per_s_user).copied();
     Some(Headline {
         interactivity: fastest.performance.tokens_per_s_user / base.performance.tokens_per_s_user,
-        throughput_at_equal_ttl: equal.performance.tokens_per_s_gpu / base.performance.tokens_per_s_gpu,
+        throughput_at_equal_ttl: equal
+            .map(|point| point.performance.tokens_per_s_gpu / base.performance.tokens_per_s_gpu),
         baseline: base,
         helix_fastest: fastest,
         helix_at_equal_ttl: equal,
@@ -84,7 +86,7 @@ pub fn headline(helix: &Frontier, baseline: &Frontier) -> Option<Headline> {
 /// Both frontiers at one interactivity.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Advantage {
-    /// Down to this interactivity, from that of the entry before \[tokens/s/user\].
+    /// Up to this interactivity, from that of the entry after it (not included) \[tokens/s/user\].
     pub tokens_per_s_user: f64,
     /// Helix's best tokens a second of each GPU, where it reaches the interactivity.
     pub helix: Option<f64>,

@@ -6,6 +6,8 @@ use helix_spec::{
     Bytes, BytesPerSecond, Device, FileError, FlopsPerSecond, NumberFormat, SimTime, Source, parse_toml,
 };
 
+use crate::{Constants, DeviceFigures};
+
 /// The data file of the default study: GPUs of one GB200 NVL72.
 pub const GB200_NVL72: &str = include_str!("../../data/gb200-nvl72.toml");
 
@@ -24,6 +26,8 @@ pub struct Hardware {
     pub flops_8bit: Option<FlopsPerSecond>,
     /// Dense 4-bit arithmetic, where the device has it.
     pub flops_4bit: Option<FlopsPerSecond>,
+    /// Arithmetic of decode attention over grouped heads, where kernels reach less than in a matrix product.
+    pub grouped_attention: Option<FlopsPerSecond>,
     /// Speed of a device's link to the others, each direction.
     pub interconnect: BytesPerSecond,
     /// Most devices that the links join.
@@ -57,6 +61,7 @@ struct DeviceSection {
     flops_16bit: FlopsPerSecond,
     flops_8bit: Option<FlopsPerSecond>,
     flops_4bit: Option<FlopsPerSecond>,
+    grouped_attention: Option<FlopsPerSecond>,
     source: String,
 }
 
@@ -78,7 +83,7 @@ struct CalibratedSection {
 }
 
 /// More devices than this in one domain are refused: the sweep enumerates them.
-const MAX_DEVICES: u32 = 1024;
+const MAX_DEVICES: u32 = 576;
 
 impl Hardware {
     /// Reads a hardware file.
@@ -98,6 +103,7 @@ impl Hardware {
             flops_16bit: file.device.flops_16bit,
             flops_8bit: file.device.flops_8bit,
             flops_4bit: file.device.flops_4bit,
+            grouped_attention: file.device.grouped_attention,
             interconnect: file.interconnect.bandwidth,
             devices: file.interconnect.devices,
             exchange: file.interconnect.exchange,
@@ -121,26 +127,38 @@ impl Hardware {
         Self::parse(&source).expect("the built-in hardware file is valid, as a test shows")
     }
 
-    /// `count` devices of the catalogue over links of speed `interconnect`; the constants that a datasheet does not
-    /// give are the calibrated ones of `assumed`. `None` if the datasheet has a zero where a speed must be.
+    /// `count` devices over links of speed `interconnect`, as far as kernels reach the datasheet: the constants of the
+    /// roofline that plans whole clusters. `None` if that leaves a speed or the memory at zero.
     #[must_use]
     pub fn of_device(
         device: &Device,
         count: u32,
         interconnect: BytesPerSecond,
-        assumed: &Self,
+        constants: &Constants,
     ) -> Option<Self> {
+        let DeviceFigures { shares, kind, calibrated } = constants.of(device);
+        let links = if interconnect <= kind.slot_limit { kind.slot } else { kind.link };
+        let flops = |rate: FlopsPerSecond| FlopsPerSecond(part(rate.0, shares.compute));
+        let usable = part(device.memory.0, kind.fraction).saturating_sub(kind.reserve.0);
+        let shares_from = calibrated.unwrap_or("shares of the datasheet declared for the kind of device");
         let hardware = Self {
             name: device.name.clone(),
-            memory: device.memory,
-            memory_bandwidth: device.memory_bandwidth,
-            flops_16bit: device.flops_16bit,
-            flops_8bit: device.flops_8bit,
-            flops_4bit: device.flops_4bit,
-            interconnect,
+            memory: Bytes(usable),
+            memory_bandwidth: BytesPerSecond(part(device.memory_bandwidth.0, shares.memory)),
+            flops_16bit: flops(device.flops_16bit),
+            flops_8bit: device.flops_8bit.map(flops),
+            flops_4bit: device.flops_4bit.map(flops),
+            grouped_attention: Some(FlopsPerSecond(part(device.flops_16bit.0, shares.attention))),
+            interconnect: BytesPerSecond(part(interconnect.0, links)),
             devices: count,
-            sources: [device.source.clone(), device.source.clone(), assumed.sources[2].clone()],
-            ..assumed.clone()
+            exchange: NumberFormat::Bf16,
+            layer_overhead: kind.layer_overhead,
+            collective_latency: kind.collective_latency,
+            sources: [
+                device.source.clone(),
+                device.source.clone(),
+                format!("{shares_from}; overheads declared for the kind of device"),
+            ],
         };
         hardware.zero().is_none().then_some(hardware)
     }
@@ -166,11 +184,23 @@ impl Hardware {
             ("`flops_16bit`", self.flops_16bit.0),
             ("`flops_8bit`", self.flops_8bit.map_or(1, |rate| rate.0)),
             ("`flops_4bit`", self.flops_4bit.map_or(1, |rate| rate.0)),
+            ("`grouped_attention`", self.grouped_attention.map_or(1, |rate| rate.0)),
             ("the interconnect's speed", self.interconnect.0),
             ("the number of devices", u64::from(self.devices)),
         ];
         figures.into_iter().find(|(_, value)| *value == 0).map(|(what, _)| what)
     }
+}
+
+/// A share of a datasheet's figure; shares are at most 1, as their file demands.
+fn part(figure: u64, share: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a u64, not negative"
+    )]
+    let part = (figure as f64 * share) as u64;
+    part
 }
 
 #[cfg(test)]
@@ -201,8 +231,22 @@ mod tests {
         );
         assert!(refused("\"186 GB\"", "186").contains("hw.toml:7"));
         assert!(refused("8000 GB/s", "0 GB/s").contains("the memory's speed is zero"));
-        assert!(refused("devices = 64", "devices = 0").contains("allowed are 1 to 1024"));
+        assert!(refused("devices = 64", "devices = 0").contains("allowed are 1 to 576"));
         assert!(refused("version = 1", "version = 2").contains("reads version 1"));
+    }
+
+    #[test]
+    fn a_device_of_the_catalogue_is_taken_at_what_kernels_reach() {
+        let (catalogue, constants) = (helix_spec::DeviceCatalogue::builtin(), Constants::shipped());
+        let device = catalogue.lookup("H100").unwrap();
+        let hardware = Hardware::of_device(device, 8, device.interconnect, &constants).unwrap();
+        let kind = constants.kind(device.kind);
+        assert_eq!(hardware.memory_bandwidth.0, part(device.memory_bandwidth.0, kind.memory));
+        assert_eq!(hardware.memory.0, part(device.memory.0, kind.fraction) - kind.reserve.0);
+        assert_eq!(hardware.interconnect.0, part(device.interconnect.0, kind.link));
+        let slot = Hardware::of_device(device, 8, BytesPerSecond(1_000), &constants).unwrap();
+        assert_eq!(slot.interconnect.0, part(1_000, kind.slot));
+        assert_eq!(Hardware::of_device(device, 0, device.interconnect, &constants), None);
     }
 
     #[test]

@@ -26,9 +26,9 @@ mod sweep;
 mod volume;
 mod whatif;
 
-pub use choose::{Choice, ChooseError, Demand, Shortage, best_layout, choose, rank};
+pub use choose::{Choice, ChooseError, Demand, Shortage, best_layout, choose, load, rank};
 pub use config::{Config, Sharing, Strategy};
-pub use figure1::{LatentRoofline, OutputProjection, Roofline};
+pub use figure1::{LatentRoofline, LayerRoofline, OutputProjection};
 pub use frontier::{Advantage, Frontier, Headline, advantages, headline};
 pub use hardware::{GB200_NVL72, Hardware};
 pub use hopb::{Overlap, hop_b_seconds, serial_seconds};

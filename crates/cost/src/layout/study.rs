@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use helix_parallel::Layout;
-use helix_spec::{ModelShape, NumberFormat};
+use helix_spec::{Attention, ModelShape, NumberFormat};
 
 use super::hardware::Hardware;
 
@@ -72,7 +72,10 @@ impl<'a> Study<'a> {
             memory: hardware.memory_bandwidth.0 as f64,
             link: hardware.interconnect.0 as f64,
             weight_flops: hardware.flops(formats.weights).0 as f64,
-            cache_flops: hardware.flops(formats.cache).0 as f64,
+            cache_flops: match (hardware.grouped_attention, &model.attention) {
+                (Some(rate), Attention::Grouped { .. }) => rate.0 as f64,
+                _ => hardware.flops(formats.cache).0 as f64,
+            },
             weight_bytes: formats.weights.bits() / 8.0,
             cache_bytes: formats.cache.bits() / 8.0,
             overhead: hardware.layer_overhead.seconds(),

@@ -1,0 +1,33 @@
+//! `helix parallel`: Helix parallelism, the KV cache sharded along the sequence over the GPUs of one machine.
+
+mod chart;
+mod inputs;
+mod numbers;
+mod pareto;
+mod plan;
+
+use crate::exit_codes::Failure;
+use crate::output::Output;
+
+/// What to do about Helix parallelism.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Sweep layouts and baselines: the frontier between interactivity and throughput
+    Pareto(pareto::Arguments),
+    /// Choose the layout of a machine's GPUs for a context and a latency target
+    Plan(plan::Arguments),
+}
+
+/// Runs the subcommand.
+pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Pareto(arguments) => pareto::run(arguments, output),
+        Command::Plan(arguments) => plan::run(arguments, output),
+    }
+}
