@@ -144,6 +144,10 @@ fn a_value_above_64_bits_is_an_error_and_unlimited_edges_inside_are_none() {
     assert_eq!(network.max_flow(SOURCE, SINK), Err(FlowError::ValueOverflow));
     network.set_capacity(second, 0).unwrap();
     assert_eq!(network.max_flow(SOURCE, SINK).unwrap().value, u64::MAX);
+    let mut solver = MaxFlow::new(&network, SOURCE, SINK).unwrap();
+    solver.solve().unwrap();
+    solver.set_capacity(second, 1).unwrap();
+    assert_eq!(solver.solve(), Err(FlowError::ValueOverflow));
     network.set_capacity(second, 7).unwrap();
     network.set_capacity(out, 0).unwrap();
     assert_eq!(network.max_flow(SOURCE, SINK).unwrap().value, u64::MAX);
@@ -197,4 +201,13 @@ fn circulations_are_emptied_wherever_they_are() {
     cancel_circulations(&network, &mut flow).unwrap();
     assert_eq!(flow.amounts, [3, 3, 0, 0, 0, 0, 0]);
     assert_eq!(flow.value, 3);
+}
+
+#[test]
+fn a_circulation_behind_an_emptied_one_is_found() {
+    // 2 -> 3 -> 4 -> 2 is emptied first; 3 -> 4 -> 3 goes round beside it.
+    let network = build(&Drawn { nodes: 5, edges: vec![(2, 3, 1), (3, 4, 2), (4, 2, 1), (4, 3, 1)] });
+    let mut flow = Flow { source: SOURCE, sink: SINK, value: 0, amounts: vec![1, 2, 1, 1] };
+    cancel_circulations(&network, &mut flow).unwrap();
+    assert_eq!(flow.amounts, [0, 0, 0, 0]);
 }

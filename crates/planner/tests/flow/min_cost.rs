@@ -2,8 +2,8 @@
 
 use crate::networks::{Drawn, SINK, SOURCE, build, drawn};
 use helix_planner::flow::{
-    EdgeCost, FlowError, FlowFault, FlowNetwork, MinCostFlow, NodeId, decompose, min_cost_max_flow,
-    verify_maximum, verify_min_cost,
+    EdgeCost, FlowError, FlowFault, FlowNetwork, MinCostFlow, NodeId, Potential, decompose,
+    min_cost_max_flow, verify_maximum, verify_min_cost,
 };
 use proptest::prelude::*;
 
@@ -106,7 +106,8 @@ proptest! {
     }
 
     #[test]
-    fn nothing_in_it_goes_round((network, costs) in priced(2..20, 0..100)) {
+    fn nothing_in_it_goes_round((network, costs) in priced(2..20, 0..100), free in any::<bool>()) {
+        let costs = if free { vec![EdgeCost::default(); costs.len()] } else { costs };
         let network = build(&network);
         let cheapest = solve(&network, &costs);
         let mut amounts = vec![0; network.edges().len()];
@@ -145,6 +146,12 @@ fn the_verifier_refuses_dearer_flows_and_wrong_sums() {
     );
     dearer.latency = 4;
     assert!(matches!(verify_min_cost(&network, &costs, &dearer), Err(FlowFault::NotCheapest { .. })));
+    // Prices under which every edge in use is worth it cannot hide that an unused one is cheaper, nor the other way round.
+    let price = |latency| Potential { hops: 0, latency };
+    dearer.potentials = [0, 3, 0].map(price).to_vec();
+    assert_eq!(verify_min_cost(&network, &costs, &dearer), Err(FlowFault::NotCheapest { edge: 3 }));
+    dearer.potentials = [0, 2, 0].map(price).to_vec();
+    assert_eq!(verify_min_cost(&network, &costs, &dearer), Err(FlowFault::NotCheapest { edge: 1 }));
 }
 
 #[test]

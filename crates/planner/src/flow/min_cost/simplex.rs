@@ -126,7 +126,22 @@ impl<C: Number> Simplex<C> {
     pub fn run(&mut self) {
         while let Some(entering) = self.find_entering() {
             self.pivot(entering);
+            let Arc { from, to, .. } = self.arcs[entering];
+            debug_assert!([from, to].iter().all(|&node| self.way_up_is_open(node)), "strongly feasible");
         }
+    }
+
+    /// Whether more flow could go from this node to the root along the tree.
+    fn way_up_is_open(&self, mut node: u32) -> bool {
+        let root = to_u32(self.prices.len() - 1);
+        while node != root {
+            let place = self.tree.place(node);
+            if self.bears(place.arc, self.arcs[place.arc as usize].from == node) == 0 {
+                return false;
+            }
+            node = place.parent;
+        }
+        true
     }
 
     /// Replaces the amounts by those found.
