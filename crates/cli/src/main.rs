@@ -1,5 +1,6 @@
 //! The `helix` command: a file a subcommand, each one `run(arguments, output) -> Result<(), Failure>`.
 
+mod cluster;
 mod completions;
 mod exit_codes;
 mod export;
@@ -36,6 +37,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Helix parallelism: layouts of the GPUs inside one machine
     Parallel(parallel::Arguments),
+    /// Make clusters from a seed, show clusters
+    Cluster(cluster::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Read clusters, measurements and placements of other systems
@@ -57,6 +60,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Parallel(arguments) => parallel::run(&arguments, output),
+        Command::Cluster(arguments) => cluster::run(&arguments, output),
         Command::Completions(arguments) => completions::run(&arguments, output),
         Command::Import(arguments) => import::run(&arguments, output),
         Command::Export(arguments) => export::run(&arguments, output),
