@@ -5,10 +5,11 @@ mod layout_models;
 use std::num::NonZeroU32;
 
 use helix_cost::layout::{
-    Choice, ChooseError, Crossing, Demand, Formats, Hardware, Overlap, Sharing, Study, best_layout, choose,
-    configurations, crossing, devices_needed, longest_context, rank,
+    Choice, ChooseError, Crossing, Demand, Formats, Hardware, Load, Overlap, Sharing, Study, best_layout,
+    choose, configurations, crossing, devices_needed, longest_context, machine_layout, rank, share_devices,
 };
-use helix_spec::{LayerRange, ModelShape, RankLayout};
+use helix_cost::{CostChoice, Costs};
+use helix_spec::{DeviceCatalogue, LayerRange, Machine, MachineId, ModelShape, Placement, RankLayout};
 use layout_models::{deepseek_r1, llama_405b};
 
 fn demand(devices: u32, ttl_ms: Option<f64>, users: Option<u32>) -> Demand {
@@ -159,13 +160,89 @@ fn no_input_makes_it_panic_or_hang() {
 fn a_machine_in_a_pipeline_gets_a_layout_of_its_layers() {
     let (model, mut hardware) = (llama_405b(), Hardware::gb200_nvl72());
     let layers = LayerRange::new(10, 20).unwrap();
-    let eight = NonZeroU32::new(8).unwrap();
+    let at = |context| Load { context, users: NonZeroU32::new(8).unwrap() };
     hardware.devices = 1;
-    assert_eq!(best_layout(&hardware, &model, layers, (8192, eight)).unwrap(), RankLayout::SINGLE);
+    assert_eq!(best_layout(&hardware, &model, layers, at(8192)).unwrap(), RankLayout::SINGLE);
     hardware.devices = 4;
-    let short = best_layout(&hardware, &model, layers, (8192, eight)).unwrap();
+    let short = best_layout(&hardware, &model, layers, at(8192)).unwrap();
     assert_eq!((short.ranks(), short.kv), (Some(4), 1));
     hardware.devices = 16;
-    let long = best_layout(&hardware, &model, layers, (400_000, eight)).unwrap();
+    let long = best_layout(&hardware, &model, layers, at(400_000)).unwrap();
     assert!(long.kv > 1, "16 ranks would copy the cache of 8 heads: {long:?}");
+}
+
+fn machine(count: u32, device: &str) -> Machine {
+    let device = DeviceCatalogue::builtin().lookup(device).unwrap().clone();
+    let any = helix_spec::Bandwidth(1);
+    Machine {
+        name: "m".to_owned(),
+        machine_type: "m".to_owned(),
+        count,
+        memory: helix_spec::Bytes(device.memory.0 * u64::from(count)),
+        nic: helix_spec::Nic { inbound: any, outbound: any },
+        disk: helix_spec::BytesPerSecond(1),
+        region: helix_spec::RegionId(0),
+        device,
+    }
+}
+
+#[test]
+fn every_machine_gets_a_layout_of_all_its_devices() {
+    let layers = LayerRange::new(0, 7).unwrap();
+    let load = Load { context: 990, users: NonZeroU32::new(64).unwrap() };
+    for model in ["llama-2-70b", "qwen3-32b", "deepseek-v2-lite", "qwen3-8b"] {
+        let model = ModelShape::preset(model).unwrap();
+        for device in ["T4", "A100", "H100"] {
+            for count in [1, 2, 3, 4, 7, 8] {
+                let layout = machine_layout(&machine(count, device), &model, layers, load).unwrap();
+                assert_eq!(layout.ranks(), Some(count), "{} {device} x {count}", model.name);
+            }
+        }
+    }
+}
+
+/// Tensor parallelism would hold the latent cache once a device; the plan counts on holding it once.
+#[test]
+fn a_cache_that_the_plan_counts_on_is_not_copied() {
+    let model = ModelShape::preset("deepseek-v2-lite").unwrap();
+    let layers = LayerRange::new(0, model.layers).unwrap();
+    let (h100s, context) = (machine(8, "H100"), 131_072);
+    let a_request = model.kv_bytes_per_token().0 * u64::from(model.layers) * context;
+    let users = u32::try_from(400_000_000_000 / a_request).unwrap();
+    let load = Load { context, users: NonZeroU32::new(users).unwrap() };
+    let layout = machine_layout(&h100s, &model, layers, load).unwrap();
+    assert_eq!(layout.attention_tensor, 1, "{layout:?}");
+}
+
+#[test]
+fn what_a_model_does_not_divide_over_is_an_error() {
+    let model = llama_405b();
+    let load = Load { context: 1, users: NonZeroU32::MIN };
+    // Seven devices: neither heads nor columns divide, and two layers make no seven stages.
+    let two = LayerRange::new(0, 2).unwrap();
+    assert!(matches!(machine_layout(&machine(7, "B200"), &model, two, load), Err(ChooseError::Layout(_))));
+    // A layer that is too large for the memory.
+    let tiny = Machine { memory: helix_spec::Bytes(4_000_000_000), ..machine(2, "T4") };
+    assert!(machine_layout(&tiny, &model, two, load).is_err());
+}
+
+#[test]
+fn a_placement_gets_layouts_where_the_roofline_is_all_that_is_known() {
+    let mut cluster = helix_spec::load_cluster_named("single24").unwrap();
+    let model = ModelShape::preset("deepseek-v2-lite").unwrap();
+    let eight = Machine { name: cluster.machines[0].name.clone(), ..machine(8, "H100") };
+    cluster.machines[0] = Machine { region: cluster.machines[0].region, ..eight };
+    let costs = Costs::for_cluster(&cluster, &model, CostChoice::Roofline).unwrap();
+    let mut placement = Placement::new(&model.name, model.layers);
+    let half = LayerRange::new(0, model.layers / 2).unwrap();
+    placement.assign(MachineId(0), half, 8);
+    placement.assign(MachineId(1), half, 1);
+    let changed = share_devices(&cluster, &model, &costs, 100_000, &mut placement);
+    assert_eq!(changed.len(), 1);
+    let layout = placement.machines[&MachineId(0)].layout;
+    assert_eq!((changed[0], layout.ranks()), ((MachineId(0), layout), Some(8)));
+    assert_eq!(layout.attention_tensor, 1, "the latent cache is held once: {layout:?}");
+    assert_eq!(placement.machines[&MachineId(1)].layout, RankLayout::SINGLE);
+    // What somebody chose stays.
+    assert_eq!(share_devices(&cluster, &model, &costs, 100_000, &mut placement), []);
 }

@@ -8,13 +8,12 @@ use std::cmp::Ordering;
 use std::num::NonZeroU32;
 
 use helix_parallel::{Layout, LayoutError};
-use helix_spec::{LayerRange, ModelShape, RankLayout};
+use helix_spec::ModelShape;
 
 use super::config::{Config, Sharing};
-use super::hardware::Hardware;
 use super::hopb::Overlap;
 use super::step::Performance;
-use super::study::{Formats, Study};
+use super::study::Study;
 use super::sweep::configurations;
 
 /// No stage is given more requests at once than this.
@@ -96,6 +95,12 @@ pub enum ChooseError {
         ttl_s: f64,
         /// The fastest choice that fits.
         fastest: Box<Choice>,
+    },
+    /// A machine without memory beyond its reserve, or with a speed of zero.
+    #[error("machine `{machine}` has no memory beyond its reserve, or a speed of zero")]
+    NoDevice {
+        /// Its name.
+        machine: String,
     },
     /// Not even one device can run the model.
     #[error("the model runs on no layout: {0}")]
@@ -221,21 +226,4 @@ fn order(demand: Demand, a: &Choice, b: &Choice) -> Ordering {
     };
     let simple = |choice: &Choice| (choice.config.devices(), choice.config.kv(), choice.config.tensor());
     measure.then(simple(a).cmp(&simple(b)))
-}
-
-/// The layout in which the devices of one machine hold `layers` of a model for `users` requests of `context` tokens: of
-/// those that fit, the one with the shortest step. It may leave devices unused where the model does not divide over all.
-pub fn best_layout(
-    hardware: &Hardware,
-    model: &ModelShape,
-    layers: LayerRange,
-    (context, users): (u64, NonZeroU32),
-) -> Result<RankLayout, ChooseError> {
-    let study =
-        Study::new(model, hardware, Formats::of(model), context).of_layers(layers.start()..layers.end());
-    let devices = NonZeroU32::new(hardware.devices).unwrap_or(NonZeroU32::MIN);
-    let demand = Demand { devices, ttl_s: None, users: Some(users) };
-    let own = |config: &Config| config.sharing == Sharing::Ranks && config.pipeline() <= layers.len();
-    let configs = configurations(model, devices.get());
-    Ok(rank_of(&study, demand, configs.into_iter().filter(own))?[0].config.layout.widths())
 }

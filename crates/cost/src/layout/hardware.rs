@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use helix_spec::{
-    Bytes, BytesPerSecond, Device, FileError, FlopsPerSecond, NumberFormat, SimTime, Source, parse_toml,
+    Bytes, BytesPerSecond, Device, FileError, FlopsPerSecond, Machine, NumberFormat, SimTime, Source,
+    parse_toml,
 };
 
 use crate::{Constants, DeviceFigures};
@@ -161,6 +162,14 @@ impl Hardware {
             ],
         };
         hardware.zero().is_none().then_some(hardware)
+    }
+
+    /// The devices of a machine of a cluster.
+    #[must_use]
+    pub fn of_machine(machine: &Machine, constants: &Constants) -> Option<Self> {
+        let memory = Bytes(machine.memory.0.checked_div(u64::from(machine.count))?);
+        let device = Device { memory, ..machine.device.clone() };
+        Self::of_device(&device, machine.count, device.interconnect, constants)
     }
 
     /// Dense arithmetic on numbers of a format: the device's own rate for it, else that of the next wider one.

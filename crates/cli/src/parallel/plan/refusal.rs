@@ -28,7 +28,7 @@ pub fn of(study: &Study<'_>, demand: Demand, most: u32, error: &ChooseError) -> 
                 }
             }
         }
-        ChooseError::Latency { .. } | ChooseError::Layout(_) => {}
+        ChooseError::Latency { .. } | ChooseError::Layout(_) | ChooseError::NoDevice { .. } => {}
     }
     match devices_needed(study, demand, most) {
         Some((devices, choice)) => add(format!("with {devices} GPUs {} would do", choice.config)),
