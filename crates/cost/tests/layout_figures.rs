@@ -4,9 +4,9 @@ mod layout_models;
 
 use helix_cost::layout::{
     Config, Formats, Hardware, LatentRoofline, LayerRoofline, OutputProjection, Overlap, Study,
-    hop_b_seconds, serial_seconds,
+    exchange_bytes, exchange_stats_bytes, hop_b_seconds, serial_seconds,
 };
-use helix_parallel::Layout;
+use helix_parallel::{Layout, Options, Volume, Wire, shapes};
 use helix_spec::{ModelShape, RankLayout};
 use layout_models::{deepseek_r1, llama_405b};
 
@@ -141,4 +141,19 @@ fn a_pipeline_keeps_the_throughput_and_multiplies_the_wait() {
     // Four stages of 32, 32, 31 and 31 layers wait for the longest.
     assert!((run(4).ttl_s / one.ttl_s - 128.0 / 126.0).abs() < 1e-6);
     assert_eq!(six.users, 6);
+}
+
+/// What is timed here is what the ranks are counted to send.
+#[test]
+fn the_exchange_is_as_large_as_the_ranks_send() {
+    for (shape, width) in [(shapes::deepseek_v3(), 512.0), (shapes::llama_405b(), 128.0)] {
+        for layout in Layout::all(16).chain(Layout::all(64)) {
+            let (tensor, kv) = (layout.widths().attention_tensor, layout.widths().kv);
+            let counted = Volume::of_layer(&shape, layout, &Options::new(Wire::Bf16), 3).unwrap();
+            let heads = f64::from(shape.query_heads()) / f64::from(tensor);
+            let partials = exchange_bytes(3.0, heads * width, kv, helix_spec::NumberFormat::Bf16);
+            assert_eq!(partials, counted.partials as f64, "{layout:?}");
+            assert_eq!(exchange_stats_bytes(3.0, heads, kv), counted.statistics as f64, "{layout:?}");
+        }
+    }
 }
