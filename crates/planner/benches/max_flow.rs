@@ -45,15 +45,6 @@ fn helix_cheapest(bencher: Bencher, shape: &Shape) {
     bencher.bench(|| min_cost_max_flow(black_box(&network), NodeId(0), NodeId(1), &costs));
 }
 
-/// The same with numbers of 128 bits, which latencies so large need.
-#[divan::bench(args = all(), max_time = 5)]
-fn helix_cheapest_wide(bencher: Bencher, shape: &Shape) {
-    let network = network(shape);
-    let scaled = shape.latencies().into_iter().map(|latency| 1000 * latency);
-    let costs: Vec<_> = scaled.map(|latency| EdgeCost { hops: 1, latency }).collect();
-    bencher.bench(|| min_cost_max_flow(black_box(&network), NodeId(0), NodeId(1), &costs));
-}
-
 #[divan::bench(args = all())]
 fn petgraph(bencher: Bencher, shape: &Shape) {
     let mut graph = DiGraph::<(), u64>::new();

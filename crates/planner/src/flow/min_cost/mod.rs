@@ -19,7 +19,7 @@ use super::decompose::cancel_circulations;
 use super::max_flow::Flow;
 use super::network::{FlowError, FlowNetwork, NodeId};
 use super::verify::{FlowFault, verify_feasible};
-use simplex::{Number, Simplex};
+use simplex::Simplex;
 
 /// What a unit of flow pays for an edge; ordered by hops, then by latency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,10 +86,8 @@ pub fn min_cost_max_flow(
     let potentials = if flow.value == 0 {
         // No cost is negative, so equal prices prove that carrying nothing is the cheapest.
         vec![Potential::default(); network.node_count() as usize]
-    } else if scale.fits_64_bits() {
-        cheapen::<i64>(network, &mut flow, costs, scale)
     } else {
-        cheapen::<i128>(network, &mut flow, costs, scale)
+        cheapen(network, &mut flow, costs, scale)
     };
     cancel(network, &mut flow);
     let hops = total(&flow, costs, |cost| u64::from(cost.hops))?;
@@ -97,13 +95,8 @@ pub fn min_cost_max_flow(
     Ok(MinCostFlow { flow, hops, latency, potentials })
 }
 
-fn cheapen<C: Number>(
-    network: &FlowNetwork,
-    flow: &mut Flow,
-    costs: &[EdgeCost],
-    scale: Scale,
-) -> Vec<Potential> {
-    let mut simplex = Simplex::<C>::new(network, costs.iter().map(|cost| scale.joined(*cost)));
+fn cheapen(network: &FlowNetwork, flow: &mut Flow, costs: &[EdgeCost], scale: Scale) -> Vec<Potential> {
+    let mut simplex = Simplex::new(network, costs.iter().map(|cost| scale.joined(*cost)));
     simplex.add_start(network.node_count(), flow, scale.forbidding());
     simplex.run();
     simplex.write_flow(flow);
@@ -125,10 +118,11 @@ struct Scale {
 }
 
 impl Scale {
-    /// Refuses costs whose sums along a path could leave the 64-bit halves of a potential.
+    /// Refuses costs whose sums along a path could leave the 64-bit halves of a potential. What it lets through keeps
+    /// every price, a forbidding arc and a path, below 2^124.
     fn new(network: &FlowNetwork, costs: &[EdgeCost]) -> Result<Self, FlowError> {
         let nodes = network.node_count();
-        // A path has fewer edges than there are nodes; the half keeps differences of two paths apart as well.
+        // A path has fewer edges than there are nodes; the factor 4 below keeps apart the differences of two paths, too.
         let limit = (1_u64 << 60) / (u64::from(nodes) + 1);
         let hops = costs.iter().map(|cost| u64::from(cost.hops)).max().unwrap_or(0);
         let latency = costs.iter().map(|cost| cost.latency).max().unwrap_or(0);
@@ -137,12 +131,6 @@ impl Scale {
         }
         let paths = i128::from(nodes) + 1;
         Ok(Self { hop: 4 * paths * i128::from(latency) + 1, forbidding_hops: paths * i128::from(hops) + 1 })
-    }
-
-    /// Whether prices, and the sums of three of them that the method computes, fit.
-    fn fits_64_bits(self) -> bool {
-        // A price is at most one forbidding arc and a path; both are below twice the forbidding cost.
-        self.forbidding().checked_mul(8).is_some_and(|bound| bound < i128::from(i64::MAX))
     }
 
     /// More than any path costs.

@@ -14,27 +14,9 @@
 //! It starts from a star: each node has an arc to an added root, so dear that none of them keeps flow in the end.
 //! Source: W. H. Cunningham, A network simplex method, 1976; the block search as in LEMON (Király, Kovács 2012).
 
-use std::ops::{Add, Neg, Sub};
-
 use super::super::max_flow::Flow;
 use super::super::network::{EdgeId, FlowNetwork, to_u32};
 use super::tree::Tree;
-
-/// An integer that costs and prices are computed in.
-pub trait Number:
-    Copy
-    + Ord
-    + Default
-    + Into<i128>
-    + TryFrom<i128>
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Neg<Output = Self>
-{
-}
-
-impl Number for i64 {}
-impl Number for i128 {}
 
 /// Where the flow of an arc stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +28,11 @@ enum State {
 
 /// What the search for an entering arc reads.
 #[derive(Debug, Clone, Copy)]
-struct Arc<C> {
+struct Arc {
     from: u32,
     to: u32,
     state: State,
-    cost: C,
+    cost: i128,
 }
 
 /// What a push reads and writes.
@@ -61,13 +43,13 @@ struct Load {
 }
 
 /// The state of the method: arcs of the edges that can carry something, then an arc for each node to or from the root.
-pub struct Simplex<C> {
-    arcs: Vec<Arc<C>>,
+pub struct Simplex {
+    arcs: Vec<Arc>,
     loads: Vec<Load>,
     /// The edge of each arc but the added ones.
     edges: Vec<EdgeId>,
     /// Price of each node, the root's last.
-    prices: Vec<C>,
+    prices: Vec<i128>,
     tree: Tree,
     /// Where the search for an entering arc goes on.
     next: usize,
@@ -92,13 +74,13 @@ enum Leaving {
     Second(u32),
 }
 
-impl<C: Number> Simplex<C> {
+impl Simplex {
     /// Takes the edges that can carry something, all empty.
     pub fn new(network: &FlowNetwork, costs: impl Iterator<Item = i128>) -> Self {
         let (mut arcs, mut loads, mut edges) = (Vec::new(), Vec::new(), Vec::new());
         for ((id, edge), cost) in network.edges_with_ids().zip(costs) {
             if edge.capacity > 0 && edge.from != edge.to {
-                arcs.push(Arc { from: edge.from.0, to: edge.to.0, state: State::Empty, cost: exact(cost) });
+                arcs.push(Arc { from: edge.from.0, to: edge.to.0, state: State::Empty, cost });
                 loads.push(Load { flow: 0, capacity: edge.capacity });
                 edges.push(id);
             }
@@ -106,11 +88,11 @@ impl<C: Number> Simplex<C> {
         Self { arcs, loads, edges, prices: Vec::new(), tree: Tree::star(0, 0), next: 0 }
     }
 
-    /// Adds the star: the source sends all its flow to the root, the root all of it to the sink.
-    pub fn add_start(&mut self, nodes: u32, flow: &Flow, forbidding: i128) {
-        let dear: C = exact(forbidding);
+    /// Adds the star: the source sends all its flow to the root, the root all of it to the sink, at a cost (`dear`)
+    /// above that of every path.
+    pub fn add_start(&mut self, nodes: u32, flow: &Flow, dear: i128) {
         self.tree = Tree::star(nodes, to_u32(self.arcs.len()));
-        self.prices = vec![C::default(); nodes as usize + 1];
+        self.prices = vec![0; nodes as usize + 1];
         for node in 0..nodes {
             // An empty arc towards the root and a filled one from it both let more flow go up.
             let (from, to, price) =
@@ -158,15 +140,15 @@ impl<C: Number> Simplex<C> {
 
     /// The price of each node of the network.
     pub fn potentials(&self) -> impl Iterator<Item = i128> {
-        self.prices[..self.prices.len() - 1].iter().map(|&price| price.into())
+        self.prices[..self.prices.len() - 1].iter().copied()
     }
 
     /// What rerouting a unit over the arc costs; negative is a saving.
-    fn gain(&self, arc: &Arc<C>) -> C {
+    fn gain(&self, arc: &Arc) -> i128 {
         let reduced = arc.cost + self.prices[arc.from as usize] - self.prices[arc.to as usize];
         match arc.state {
             State::Empty => reduced,
-            State::InTree => C::default(),
+            State::InTree => 0,
             State::Full => -reduced,
         }
     }
@@ -177,7 +159,7 @@ impl<C: Number> Simplex<C> {
         let block = arcs.isqrt().max(10);
         let mut left = arcs;
         while left > 0 {
-            let (mut best, mut best_gain) = (None, C::default());
+            let (mut best, mut best_gain) = (None, 0);
             // A block ends at the end of the arcs, too; the next begins again at the first.
             let end = (self.next + block.min(left)).min(arcs);
             for (position, arc) in (self.next..end).zip(&self.arcs[self.next..end]) {
@@ -217,7 +199,7 @@ impl<C: Number> Simplex<C> {
         let reduced = arc.cost + self.prices[arc.from as usize] - self.prices[arc.to as usize];
         let change = if inner == arc.from { -reduced } else { reduced };
         let prices = &mut self.prices;
-        self.tree.refresh_below(inner, |node| prices[node as usize] = prices[node as usize] + change);
+        self.tree.refresh_below(inner, |node| prices[node as usize] += change);
     }
 
     /// How much the circle bears, and the last arc along it, from its highest node on, that bears no more.
@@ -272,8 +254,4 @@ impl<C: Number> Simplex<C> {
         let flow = &mut self.loads[arc].flow;
         *flow = if forward { *flow + amount } else { *flow - amount };
     }
-}
-
-fn exact<C: Number>(cost: i128) -> C {
-    C::try_from(cost).ok().expect("invariant: the scale fits the number type that was chosen for it")
 }
