@@ -77,6 +77,7 @@ mod tests {
         assert_eq!(seconds("2000-03-01 00:00:00Z") - epoch, 951_868_800);
         assert_eq!(seconds("2000-02-29 23:59:59") - epoch, 951_868_799);
         assert_eq!(seconds("2100-03-01 00:00:00") - epoch, 4_107_542_400);
+        assert_eq!(seconds("2101-01-01 00:00:00") - epoch, 4_133_980_800);
         assert_eq!(
             parse("2023-11-16 18:17:04").unwrap() - parse("2023-11-16 18:17:03.9799600").unwrap(),
             20_040_000_000
