@@ -4,7 +4,7 @@
 //! tolerance. So logits spread (the gain on queries), and keys along the first queries are planted all over every context,
 //! as strong as all other tokens together.
 
-use crate::layer::{History, LayerShape, LayerWeights, Pairing, Request, ShapeError, uniform};
+use crate::layer::{History, LayerShape, LayerWeights, Packing, Pairing, Request, ShapeError, uniform};
 use crate::oracle::{self, Form, Tokens};
 use crate::{Real, Wire};
 
@@ -23,6 +23,10 @@ pub struct CaseSpec {
     pub seed: u64,
     /// How the oracle computes latent attention.
     pub form: Form,
+    /// How weights lie in memory; the oracle computes with what packing makes of them.
+    pub packing: Packing,
+    /// Routed experts whose weights are held; the others share theirs.
+    pub held_experts: u32,
 }
 
 /// A case with its answers.
@@ -44,7 +48,12 @@ struct Plants {
     queries: Vec<Vec<f64>>,
     /// By request: distance of planted keys and the logit that they get.
     strength: Vec<(u64, f64)>,
+    /// By request, its keys and values one after the other, where they are few enough to be kept.
+    kept: Vec<Vec<f64>>,
 }
+
+/// Numbers of a context that are kept rather than drawn again.
+const MOST_KEPT: u64 = 1 << 22;
 
 /// Streams of random numbers beside those of the weights.
 const KEYS: u64 = 1 << 32;
@@ -68,11 +77,36 @@ impl Plants {
             let logit = ((request.context.max(1)) as f64).ln() + 2.0;
             (distance, logit)
         });
-        Self { shape: shape.clone(), seed, strength: strength.collect(), queries }
+        let strength = strength.collect();
+        let mut plants = Self { shape: shape.clone(), seed, strength, queries, kept: Vec::new() };
+        let (keys, values) = oracle::token_numbers(shape);
+        let all: u64 = requests.iter().fold(0, |sum, request| sum.saturating_add(request.context));
+        if all.saturating_mul((keys + values) as u64) <= MOST_KEPT {
+            let kept = requests.iter().enumerate().map(|(index, request)| {
+                let mut numbers = Vec::new();
+                for position in 0..request.context {
+                    let (mut key, mut value) = (vec![0.0; keys], vec![0.0; values]);
+                    plants.draw(index, position, &mut key, &mut value);
+                    numbers.extend(key);
+                    numbers.extend(value);
+                }
+                numbers
+            });
+            plants.kept = kept.collect();
+        }
+        plants
     }
 
     /// The unrotated keys and values of a token; see [`History`].
     fn token(&self, request: usize, position: u64, key: &mut [f64], value: &mut [f64]) {
+        let Some(kept) = self.kept.get(request) else { return self.draw(request, position, key, value) };
+        let at = usize::try_from(position).expect("kept in memory") * (key.len() + value.len());
+        let (keys, values) = kept[at..][..key.len() + value.len()].split_at(key.len());
+        key.copy_from_slice(keys);
+        value.copy_from_slice(values);
+    }
+
+    fn draw(&self, request: usize, position: u64, key: &mut [f64], value: &mut [f64]) {
         let (keys, values) = (key.len() as u64, value.len() as u64);
         for (index, number) in key.iter_mut().enumerate() {
             *number = unit(self.seed, KEYS + request as u64, position * keys + index as u64);
@@ -140,7 +174,8 @@ impl Case {
     /// The weights in f32 or f64: the same numbers.
     pub fn weights<T: Real>(&self) -> Result<Vec<LayerWeights<T>>, ShapeError> {
         let layers = self.spec.layers.iter().zip(self.spec.seed..);
-        layers.map(|(shape, seed)| LayerWeights::random(shape, seed)).collect()
+        let Self { spec: CaseSpec { packing, held_experts, .. }, .. } = *self;
+        layers.map(|(shape, seed)| LayerWeights::random_packed(shape, seed, packing, held_experts)).collect()
     }
 
     /// What was asked for.

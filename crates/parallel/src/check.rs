@@ -8,14 +8,15 @@ use crate::{Collective as _, Real, Wire};
 
 /// What must hold: largest deviation of any number, relative to the largest number of the oracle's output of that step.
 ///
-/// f64 1e-12, f32 5e-5, 6e-3 where bf16 is exchanged.
+/// f64 1e-12, f32 5e-5, 6e-3 where bf16 is exchanged; for each layer that the deviation passes.
 #[must_use]
-pub fn tolerance<T: Real>(wire: Wire) -> f64 {
-    match (T::WIRE, wire) {
+pub fn tolerance<T: Real>(wire: Wire, layers: usize) -> f64 {
+    let of_layer = match (T::WIRE, wire) {
         (_, Wire::Bf16) => 6e-3,
         (Wire::F64, Wire::F64) => 1e-12,
         _ => 5e-5,
-    }
+    };
+    of_layer * layers as f64
 }
 
 /// What ranks made of a case.
@@ -82,7 +83,7 @@ pub fn run_case<T: Real>(
 /// Compares the outputs of every rank of the last stage, all numbers of all steps.
 #[must_use]
 pub fn compare<T: Real>(case: &Case, run: &Run<T>, layout: Layout, options: &Options) -> Deviation {
-    let tolerance = tolerance::<T>(options.wire);
+    let tolerance = tolerance::<T>(options.wire, case.spec().layers.len());
     let requests = case.spec().requests.len();
     let mut deviation = Deviation { worst: 0.0, misses: 0, numbers: 0 };
     let first_of_last = layout.ranks() - layout.stage_ranks();

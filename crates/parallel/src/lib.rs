@@ -17,6 +17,7 @@ mod layout;
 mod ledger;
 mod merge;
 pub mod oracle;
+mod reads;
 mod real;
 pub mod shapes;
 mod volume;
@@ -37,5 +38,6 @@ pub use layer::{
 pub use layout::{Coordinates, Layout, LayoutError, MAX_RANKS, shared_expert_tensor};
 pub use ledger::{Ledger, LedgerError, Ownership};
 pub use merge::{Base, Statistics, combine, merge_into};
+pub use reads::Reads;
 pub use real::{Real, Wire};
 pub use volume::Volume;

@@ -1,10 +1,14 @@
 //! `helix parallel`: Helix parallelism, the KV cache sharded along the sequence over the GPUs of one machine.
 
+mod bench;
 mod chart;
+mod check;
 mod inputs;
+mod memory;
 mod numbers;
 mod pareto;
 mod plan;
+mod progress;
 
 use crate::exit_codes::Failure;
 use crate::output::Output;
@@ -18,6 +22,10 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Prove that every layout computes what one rank computes
+    Check(check::Arguments),
+    /// Measure on this machine
+    Bench(bench::Arguments),
     /// Sweep layouts and baselines: the frontier between interactivity and throughput
     Pareto(pareto::Arguments),
     /// Choose the layout of a machine's GPUs for a context and a latency target
@@ -27,6 +35,8 @@ enum Command {
 /// Runs the subcommand.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     match &arguments.command {
+        Command::Check(arguments) => check::run(arguments, output),
+        Command::Bench(arguments) => bench::run(arguments, output),
         Command::Pareto(arguments) => pareto::run(arguments, output),
         Command::Plan(arguments) => plan::run(arguments, output),
     }

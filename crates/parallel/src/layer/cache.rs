@@ -5,7 +5,7 @@ use std::ops::Range;
 use helix_spec::Attention;
 
 use super::kernel::KeyValue;
-use super::math::rotate;
+use super::math::Rotation;
 use super::shape::LayerShape;
 use crate::{Ledger, Real};
 
@@ -72,6 +72,7 @@ impl<T: Real> LayerCache<T> {
         let rope = shape.rope_width() as usize;
         let mut key = vec![0.0; all_heads * key_width];
         let mut value = vec![0.0; if latent { 0 } else { all_heads * value_width }];
+        let rotation = Rotation::new(shape.rope, rope);
         let mut rotated = vec![T::ZERO; key_width];
         let mut caches = Vec::with_capacity(requests.len());
         for (index, request) in requests.iter().enumerate() {
@@ -91,7 +92,7 @@ impl<T: Real> LayerCache<T> {
                     for (into, &from) in rotated.iter_mut().zip(&key[head * key_width..]) {
                         *into = T::of(from);
                     }
-                    rotate(shape.rope, position, &mut rotated[key_width - rope..]);
+                    rotation.turn(position, &mut rotated[key_width - rope..]);
                     cache.keys.extend_from_slice(&rotated);
                     if !latent {
                         let values = &value[head * value_width..][..value_width];

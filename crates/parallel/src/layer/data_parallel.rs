@@ -57,6 +57,8 @@ pub(super) fn finish_layer<T: Real>(
     };
     add(&mut residual, &output);
     let operation = Operation::AllGather;
+    // The residual stream is handed over as it is.
+    let wire = T::WIRE;
     let mut all = exchange(ranks, Exchange { operation, group: &kv_group, wire, data: residual })?;
     all.truncate(own);
     Ok(all)

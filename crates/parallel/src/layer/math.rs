@@ -48,20 +48,36 @@ pub fn rms_norm<T: Real>(weights: &[T], epsilon: f64, inputs: &[T]) -> Vec<T> {
     outputs
 }
 
-/// Turns a vector to its position. Angles are taken in f64: at a million tokens f32 has no digits left for them.
-pub fn rotate<T: Real>(rope: Rope, position: u64, vector: &mut [T]) {
-    let (width, half) = (vector.len(), vector.len() / 2);
-    for pair in 0..half {
-        let frequency = rope.theta.powf(-2.0 * pair as f64 / width as f64);
-        let (sin, cos) = (position as f64 * frequency).sin_cos();
-        let (sin, cos) = (T::of(sin), T::of(cos));
-        let (first, second) = match rope.pairing {
-            Pairing::Halves => (pair, pair + half),
-            Pairing::Neighbours => (2 * pair, 2 * pair + 1),
-        };
-        let (a, b) = (vector[first], vector[second]);
-        vector[first] = a * cos - b * sin;
-        vector[second] = a * sin + b * cos;
+/// Rotary position embedding of vectors of one width.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rotation {
+    pairing: Pairing,
+    /// Radians a position, of each pair.
+    frequencies: Vec<f64>,
+}
+
+impl Rotation {
+    /// Of vectors of `width` numbers.
+    pub fn new(rope: Rope, width: usize) -> Self {
+        let frequency = |pair| rope.theta.powf(-2.0 * f64::from(pair) / width as f64);
+        let pairs = u32::try_from(width / 2).expect("widths of a shape are below 2^21");
+        Self { pairing: rope.pairing, frequencies: (0..pairs).map(frequency).collect() }
+    }
+
+    /// Turns a vector to its position. Angles are taken in f64: at a million tokens f32 has no digits left for them.
+    pub fn turn<T: Real>(&self, position: u64, vector: &mut [T]) {
+        let half = self.frequencies.len();
+        for (pair, frequency) in self.frequencies.iter().enumerate() {
+            let (sin, cos) = (position as f64 * frequency).sin_cos();
+            let (sin, cos) = (T::of(sin), T::of(cos));
+            let (first, second) = match self.pairing {
+                Pairing::Halves => (pair, pair + half),
+                Pairing::Neighbours => (2 * pair, 2 * pair + 1),
+            };
+            let (a, b) = (vector[first], vector[second]);
+            vector[first] = a * cos - b * sin;
+            vector[second] = a * sin + b * cos;
+        }
     }
 }
 
@@ -98,14 +114,14 @@ mod tests {
     fn rotation_turns_pairs_and_keeps_distances() {
         let rope = Rope { theta: 1.0, pairing: Pairing::Halves };
         let mut vector = [1.0_f64, 0.0];
-        rotate(rope, 1, &mut vector);
+        Rotation::new(rope, 2).turn(1, &mut vector);
         assert_eq!(vector, [1.0_f64.cos(), 1.0_f64.sin()]);
         for pairing in [Pairing::Halves, Pairing::Neighbours] {
             let rope = Rope { theta: 10_000.0, pairing };
             let product = |p, q| {
                 let (mut a, mut b) = ([0.3_f64, -1.0, 2.0, 0.7], [1.1, 0.2, -0.4, 0.9]);
-                rotate(rope, p, &mut a);
-                rotate(rope, q, &mut b);
+                Rotation::new(rope, 4).turn(p, &mut a);
+                Rotation::new(rope, 4).turn(q, &mut b);
                 dot(&a, &b)
             };
             assert!((product(1_000_000, 999_990) - product(17, 7)).abs() < 1e-9);
@@ -113,8 +129,8 @@ mod tests {
         }
         let mut halves = [1.0_f64, 2.0, 3.0, 4.0];
         let mut neighbours = [1.0_f64, 3.0, 2.0, 4.0];
-        rotate(Rope { theta: 9.0, pairing: Pairing::Halves }, 5, &mut halves);
-        rotate(Rope { theta: 9.0, pairing: Pairing::Neighbours }, 5, &mut neighbours);
+        Rotation::new(Rope { theta: 9.0, pairing: Pairing::Halves }, 4).turn(5, &mut halves);
+        Rotation::new(Rope { theta: 9.0, pairing: Pairing::Neighbours }, 4).turn(5, &mut neighbours);
         assert_eq!([halves[0], halves[2], halves[1], halves[3]], neighbours);
     }
 

@@ -106,7 +106,8 @@ pub struct Options {
     pub tokens: TokenSplit,
     /// HOP-B: in how many chunks requests pass attention, each exchanged while the next is computed. 1 for none at once.
     pub chunks: u32,
-    /// Format of what is exchanged.
+    /// Format in which partial attention, summands and sums travel. The residual stream, where it is handed over, keeps its
+    /// own.
     pub wire: Wire,
     /// Who owns which position.
     pub ownership: Ownership,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use helix_spec::Attention;
 
-use super::math::{rms_norm, rotate};
+use super::math::{Rotation, rms_norm};
 use super::matrix::Matrix;
 use super::shape::LayerShape;
 use super::weights::AttentionWeights;
@@ -88,9 +88,10 @@ pub(super) fn numbers(heads: &Range<u32>, width: u32) -> Range<usize> {
 fn rotate_heads<T: Real>(shape: &LayerShape, width: usize, positions: &[u64], vectors: &mut [T]) {
     let per_token = vectors.len() / positions.len();
     let rope = shape.rope_width() as usize;
+    let rotation = Rotation::new(shape.rope, rope);
     for (token, &position) in vectors.chunks_exact_mut(per_token).zip(positions) {
         for head in token.chunks_exact_mut(width) {
-            rotate(shape.rope, position, &mut head[width - rope..]);
+            rotation.turn(position, &mut head[width - rope..]);
         }
     }
 }

@@ -174,7 +174,8 @@ impl<'a, T: Real> Stack<'a, T> {
         let mut values = inputs[served.start * rows..served.end * rows].to_vec();
         let width = self.layout.stage_ranks();
         let own_stage = self.layout.coordinates(rank).stage;
-        let wire = self.options.wire;
+        // The residual stream is handed over as it is.
+        let wire = T::WIRE;
         let operation = Operation::Broadcast { root: 0 };
         if own_stage > 0 {
             let group = [rank - width, rank];

@@ -2,7 +2,7 @@
 
 use helix_parallel::oracle::Form;
 use helix_parallel::{
-    Case, CaseSpec, ExpertShape, FfnShape, LayerShape, Layout, Pairing, Request, Rope, Routing,
+    Case, CaseSpec, ExpertShape, FfnShape, LayerShape, Layout, Packing, Pairing, Request, Rope, Routing,
 };
 use helix_spec::{Attention, RankLayout};
 
@@ -54,7 +54,16 @@ pub fn prompts(lengths: &[u64]) -> Vec<Request> {
 }
 
 pub fn case(layers: Vec<LayerShape>, requests: Vec<Request>, rows: usize, steps: usize) -> Case {
-    let spec = CaseSpec { layers, requests, rows, steps, seed: 42, form: Form::Expanded };
+    let spec = CaseSpec {
+        layers,
+        requests,
+        rows,
+        steps,
+        seed: 42,
+        form: Form::Expanded,
+        packing: Packing::Full,
+        held_experts: u32::MAX,
+    };
     Case::build(spec, |_| ()).unwrap()
 }
 
