@@ -8,6 +8,7 @@ mod instance;
 mod linear;
 pub mod packing;
 mod plan;
+mod search;
 mod validate;
 
 pub use baselines::{BaselineError, homogeneous, petals, separate, separate_plus, swarm};
@@ -16,5 +17,8 @@ pub use evaluation::{
     PlacementGraph, UNITS_PER_TOKEN, evaluate, placement_graph, throughput,
 };
 pub use instance::{Instance, ModelTooLarge};
-pub use plan::{Baseline, Candidate, Plan, PlanError, plan_baseline, plan_best};
+pub use plan::{Baseline, Candidate, Plan, PlanError, plan_baseline};
+pub use search::{
+    Control, Evaluate, Found, FrontPoint, LittleLaw, Objective, SearchEvent, SearchOptions, plan_auto,
+};
 pub use validate::{Violation, violations};

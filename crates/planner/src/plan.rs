@@ -105,39 +105,3 @@ pub fn plan_baseline(instance: &Instance<'_>, baseline: Baseline) -> Result<Plan
     let evaluation = evaluate(instance, &placement)?;
     Ok(Plan { planner: baseline.name().to_owned(), placement, evaluation })
 }
-
-/// The baseline with the most throughput; among equals the one with the fewest hops, then the first. Every try is
-/// returned beside it.
-pub fn plan_best(instance: &Instance<'_>) -> Result<(Plan, Vec<Candidate>), PlanError> {
-    instance.check_capacity()?;
-    let mut best: Option<Plan> = None;
-    let mut candidates = Vec::new();
-    for baseline in Baseline::ALL {
-        let planner = baseline.name().to_owned();
-        match plan_baseline(instance, baseline) {
-            Ok(plan) => {
-                candidates.push(Candidate { planner, result: Ok(plan.evaluation.clone()) });
-                if best.as_ref().is_none_or(|best| better(&plan.evaluation, &best.evaluation)) {
-                    best = Some(plan);
-                }
-            }
-            Err(error) => candidates.push(Candidate { planner, result: Err(error.to_string()) }),
-        }
-    }
-    match best {
-        Some(plan) if plan.evaluation.throughput > 0.0 => Ok((plan, candidates)),
-        _ => {
-            let words = |candidate: &Candidate| match &candidate.result {
-                Ok(_) => format!("{}: no way through", candidate.planner),
-                Err(error) => error.clone(),
-            };
-            Err(PlanError::Nothing(candidates.iter().map(words).collect()))
-        }
-    }
-}
-
-fn better(new: &Evaluation, old: &Evaluation) -> bool {
-    let order =
-        new.throughput.total_cmp(&old.throughput).then_with(|| old.mean_depth().total_cmp(&new.mean_depth()));
-    order == std::cmp::Ordering::Greater
-}

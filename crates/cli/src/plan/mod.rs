@@ -1,15 +1,20 @@
 //! `helix plan`: where the layers go, how good that is, and why it is not better.
 
+mod budget;
 mod report;
 mod text;
 mod words;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use helix_cost::{CostChoice, Costs};
-use helix_planner::{Baseline, Candidate, Instance, Plan, PlanError, evaluate, plan_baseline, plan_best};
+use helix_planner::{
+    Baseline, Control, Evaluate, Found, Instance, LittleLaw, Objective, Plan, PlanError, SearchOptions,
+    evaluate, plan_auto, plan_baseline,
+};
 use helix_spec::{Cluster, ModelShape, PartialInference, Placement, load_cluster_named};
 
 use crate::exit_codes::{Failure, Kind};
@@ -17,6 +22,7 @@ use crate::files;
 use crate::output::{Format, Output};
 use crate::picture::{Scene, drawing, page};
 
+use budget::Budget;
 pub use report::{CandidateReport, CutMember, PlanReport};
 
 /// Who places the layers.
@@ -34,6 +40,24 @@ pub enum Planner {
     Separate,
     /// The same, with mixed pipelines from the leftovers (SP+).
     SeparatePlus,
+}
+
+/// What a plan is chosen for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Goal {
+    /// Decode tokens a second in steady operation, as far as they can be foreseen.
+    Steady,
+    /// The maximum flow alone.
+    MaxFlow,
+}
+
+impl From<Goal> for Objective {
+    fn from(goal: Goal) -> Self {
+        match goal {
+            Goal::Steady => Self::Steady,
+            Goal::MaxFlow => Self::MaxFlow,
+        }
+    }
 }
 
 /// Where machine speeds come from.
@@ -81,6 +105,15 @@ pub struct Arguments {
     /// Who places the layers
     #[arg(long, value_enum, default_value_t = Planner::Auto)]
     planner: Planner,
+    /// What the plan is chosen for
+    #[arg(long, value_enum, default_value_t = Goal::Steady)]
+    objective: Goal,
+    /// How long the search may take, for example 60s or 2min; Ctrl-C ends it earlier, with the best so far
+    #[arg(long, value_parser = budget::parse, default_value = "60s")]
+    budget: Duration,
+    /// The most machines that a request may pass
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_depth: Option<u32>,
     /// Search nothing: validate and report this placement
     #[arg(long, value_name = "PLACEMENT", conflicts_with = "planner")]
     evaluate: Option<PathBuf>,
@@ -101,69 +134,96 @@ pub struct Arguments {
 /// Mean lengths of the Azure 2023 conversation trace as the paper filters it: prompt and output \[tokens\].
 const MEAN_LENGTHS: (f64, f64) = (763.08, 232.45);
 
+/// Share of the cache that admission fills in the authors' simulator, with requests of these lengths.
+const FILLED_CACHE: f64 = 0.69;
+
 /// Plans or evaluates, writes what was asked for, prints the report.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let cluster = load_cluster_named(&arguments.cluster)?;
     let model = ModelShape::named_or_folder(&arguments.model)?;
     let costs = Costs::for_cluster(&cluster, &model, arguments.cost.into()).map_err(cost_failure)?;
     let instance = Instance::new(&cluster, &model, &costs);
-    let started = Instant::now();
-    let (plan, candidates) = match &arguments.evaluate {
-        Some(path) => {
-            let mut placement = Placement::load(path, &cluster)?;
-            if arguments.partial_inference {
-                placement.partial_inference = PartialInference::On;
-            }
-            (given(&instance, placement)?, Vec::new())
-        }
-        None => search(&instance, arguments.planner).map_err(plan_failure)?,
+    let judge =
+        LittleLaw { times: &costs, prompt: MEAN_LENGTHS.0, output: MEAN_LENGTHS.1, filled: FILLED_CACHE };
+    let budget = Budget::start(arguments.budget)?;
+    let given = match &arguments.evaluate {
+        Some(path) => Some(Placement::load(path, &cluster)?),
+        None => None,
     };
+    let found = match given {
+        Some(placement) => evaluated(&instance, placement, arguments.partial_inference)?,
+        None => search(&instance, arguments, &judge, &budget)
+            .map_err(|error| Failure::new(Kind::Infeasible, error))?,
+    };
+    let steady = judge.decode_rate(&instance, &found.plan.placement, &found.plan.evaluation);
     let report = report::Subject {
         cluster: &cluster,
         model: &model,
-        plan: &plan,
-        candidates: &candidates,
+        found: &found,
+        steady,
         decode_share: MEAN_LENGTHS.1 / (MEAN_LENGTHS.0 + MEAN_LENGTHS.1),
-        solve_seconds: started.elapsed().as_secs_f64(),
+        solve_seconds: budget.seconds(),
+        gap_is_about_the_goal: arguments.evaluate.is_some() || arguments.objective == Goal::MaxFlow,
+        note: costs.note(),
     }
     .report();
     let scene = Scene::new(&cluster, &report);
-    let written = write_files(arguments, &cluster, &plan.placement, &scene)?;
+    let written = write_files(arguments, &cluster, &found.plan.placement, &scene)?;
     match output.format {
         Format::Json => {
             serde_json::to_writer_pretty(&mut *output, &report).map_err(std::io::Error::from)?;
-            std::io::Write::write_all(output, b"\n")?;
+            writeln!(output)?;
         }
         Format::Text => {
             text::write(output, &scene)?;
             for path in written {
-                std::io::Write::write_fmt(output, format_args!("\nwrote {}", path.display()))?;
+                writeln!(output, "\nwrote {}", path.display())?;
             }
-            std::io::Write::write_all(output, b"\n")?;
         }
+    }
+    if Budget::was_interrupted() {
+        output.flush()?;
+        return Err(Failure::new(Kind::Interrupted, "interrupted; the best plan so far is above"));
     }
     Ok(())
 }
 
-fn given(instance: &Instance<'_>, placement: Placement) -> Result<Plan, Failure> {
+fn evaluated(instance: &Instance<'_>, mut placement: Placement, partial: bool) -> Result<Found, Failure> {
+    if partial {
+        placement.partial_inference = PartialInference::On;
+    }
     let evaluation = evaluate(instance, &placement).map_err(|error| Failure::new(Kind::Infeasible, error))?;
-    Ok(Plan { planner: "given".to_owned(), placement, evaluation })
+    Ok(Found::alone(Plan { planner: "given".to_owned(), placement, evaluation }))
 }
 
-fn search(instance: &Instance<'_>, planner: Planner) -> Result<(Plan, Vec<Candidate>), PlanError> {
-    let baseline = match planner {
-        Planner::Auto => return plan_best(instance),
+fn search(
+    instance: &Instance<'_>,
+    arguments: &Arguments,
+    judge: &dyn Evaluate,
+    budget: &Budget,
+) -> Result<Found, PlanError> {
+    let baseline = match arguments.planner {
+        Planner::Auto => {
+            let options = SearchOptions {
+                objective: arguments.objective.into(),
+                partial: if arguments.partial_inference {
+                    PartialInference::On
+                } else {
+                    PartialInference::Off
+                },
+                max_depth: arguments.max_depth.map(|depth| depth as usize),
+            };
+            let mut control =
+                Control { used: &mut || budget.used(), report: &mut |event| budget.show(&event) };
+            return plan_auto(instance, options, judge, &mut control);
+        }
         Planner::Petals => Baseline::Petals,
         Planner::Swarm => Baseline::Swarm,
         Planner::Homogeneous => Baseline::Homogeneous,
         Planner::Separate => Baseline::Separate,
         Planner::SeparatePlus => Baseline::SeparatePlus,
     };
-    Ok((plan_baseline(instance, baseline)?, Vec::new()))
-}
-
-fn plan_failure(error: PlanError) -> Failure {
-    Failure::new(Kind::Infeasible, error)
+    Ok(Found::alone(plan_baseline(instance, baseline)?))
 }
 
 fn cost_failure(error: helix_cost::CostError) -> Failure {

@@ -1,6 +1,6 @@
 //! What `helix plan` says, as data: the JSON, and the source of the text and the pictures.
 
-use helix_planner::{Candidate, CutPart, Evaluation, Part, Plan};
+use helix_planner::{Candidate, CutPart, Evaluation, Found, FrontPoint, Part};
 use helix_spec::{Cluster, Endpoint, ModelShape, PartialInference};
 use serde::Serialize;
 
@@ -23,9 +23,11 @@ pub struct PlanReport {
     pub partial_inference: bool,
     /// Maximum flow of prompt and decode tokens.
     pub throughput_tokens_per_s: f64,
-    /// No placement on this cluster can have more.
+    /// No placement on this cluster can have more: proved by the search, else the compute bound.
     pub upper_bound_tokens_per_s: f64,
-    /// (bound − throughput) / throughput; null when nothing flows.
+    /// What the machines could compute together in the best of all networks.
+    pub compute_bound_tokens_per_s: f64,
+    /// (bound − throughput) / throughput; null when nothing flows, and when the plan was chosen for something else.
     pub gap: Option<f64>,
     /// Time that the planners took.
     pub solve_seconds: f64,
@@ -33,7 +35,8 @@ pub struct PlanReport {
     pub depth: usize,
     /// Machines that a token passes on average.
     pub mean_depth: f64,
-    /// The share of decode tokens in the maximum flow, for the mean lengths of the workload; an upper limit.
+    /// Decode tokens in steady operation: what the caches admit over an unloaded round trip, or the decode share of the
+    /// maximum flow if that is less.
     pub predicted_decode_tokens_per_s: f64,
     /// Tokens that the caches hold at the layer that holds least.
     pub kv_tokens_at_bottleneck: u64,
@@ -47,6 +50,12 @@ pub struct PlanReport {
     pub flows: Vec<FlowReport>,
     /// The flow as pipelines, largest first.
     pub pipelines: Vec<PipelineReport>,
+    /// What to know about the speeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Throughput against depth: plans that no other found plan beats in both.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub front: Vec<FrontReport>,
     /// What every planner reached, where several were compared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<CandidateReport>,
@@ -181,16 +190,33 @@ pub struct CandidateReport {
     pub error: Option<String>,
 }
 
+/// One plan of the front.
+#[derive(Debug, Clone, Serialize)]
+pub struct FrontReport {
+    /// Who made it.
+    pub planner: String,
+    /// Its maximum flow.
+    pub throughput_tokens_per_s: f64,
+    /// Machines in its longest pipeline.
+    pub depth: usize,
+    /// Decode tokens in steady operation, where they can be foreseen.
+    pub predicted_decode_tokens_per_s: Option<f64>,
+}
+
 /// What a report is made of.
 pub struct Subject<'a> {
     /// The cluster.
     pub cluster: &'a Cluster,
     /// The model.
     pub model: &'a ModelShape,
-    /// The plan.
-    pub plan: &'a Plan,
-    /// All tries.
-    pub candidates: &'a [Candidate],
+    /// The plan, and what it was chosen from.
+    pub found: &'a Found,
+    /// Decode tokens in steady operation, where they can be foreseen \[tokens/s\].
+    pub steady: Option<f64>,
+    /// Whether the gap says how far the plan is from its goal.
+    pub gap_is_about_the_goal: bool,
+    /// What to know about the speeds.
+    pub note: Option<&'a str>,
     /// Decode tokens among all tokens of the workload.
     pub decode_share: f64,
     /// Time that the planners took \[s\].
@@ -200,9 +226,8 @@ pub struct Subject<'a> {
 impl Subject<'_> {
     /// The report.
     pub fn report(&self) -> PlanReport {
-        let (cluster, evaluation) = (self.cluster, &self.plan.evaluation);
-        let throughput = evaluation.throughput;
-        let bound = evaluation.compute_bound;
+        let (cluster, evaluation) = (self.cluster, &self.found.plan.evaluation);
+        let (throughput, bound) = (evaluation.throughput, self.found.bound);
         let mut sources: Vec<String> = evaluation.machines.iter().map(|m| source_name(m.source)).collect();
         sources.sort();
         sources.dedup();
@@ -210,20 +235,21 @@ impl Subject<'_> {
             cluster: cluster.name.clone(),
             model: self.model.name.clone(),
             model_layers: self.model.layers,
-            planner: self.plan.planner.clone(),
+            planner: self.found.plan.planner.clone(),
             cost: sources.join(", "),
-            partial_inference: self.plan.placement.partial_inference == PartialInference::On,
+            partial_inference: self.found.plan.placement.partial_inference == PartialInference::On,
             throughput_tokens_per_s: throughput,
             upper_bound_tokens_per_s: bound,
-            gap: (throughput > 0.0).then(|| (bound - throughput) / throughput),
+            compute_bound_tokens_per_s: evaluation.compute_bound,
+            gap: (throughput > 0.0 && self.gap_is_about_the_goal).then(|| (bound - throughput) / throughput),
             solve_seconds: self.solve_seconds,
             depth: evaluation.depth(),
             mean_depth: evaluation.mean_depth(),
-            predicted_decode_tokens_per_s: throughput * self.decode_share,
+            predicted_decode_tokens_per_s: self.steady.unwrap_or(throughput * self.decode_share),
             kv_tokens_at_bottleneck: evaluation.kv_tokens_at_bottleneck(),
             unused_machines: self.unused(),
             bottleneck: BottleneckReport {
-                text: words::bottleneck(cluster, &self.plan.placement, evaluation),
+                text: words::bottleneck(cluster, &self.found.plan.placement, evaluation),
                 parts: cut(cluster, &evaluation.bottleneck.cut),
                 parts_near_end: evaluation
                     .bottleneck
@@ -234,12 +260,14 @@ impl Subject<'_> {
             placement: self.placement(),
             flows: self.flows(),
             pipelines: self.pipelines(),
-            candidates: self.candidates.iter().map(candidate).collect(),
+            note: self.note.map(str::to_owned),
+            front: self.found.front.iter().map(front_point).collect(),
+            candidates: self.found.candidates.iter().map(candidate).collect(),
         }
     }
 
     fn unused(&self) -> Vec<UnusedMachine> {
-        let idle = self.plan.evaluation.idle.iter();
+        let idle = self.found.plan.evaluation.idle.iter();
         idle.map(|idle| UnusedMachine {
             machine: self.cluster.machine(idle.machine).name.clone(),
             reason: words::idle(idle.reason),
@@ -248,7 +276,7 @@ impl Subject<'_> {
     }
 
     fn placement(&self) -> Vec<Placed> {
-        let machines = self.plan.evaluation.machines.iter();
+        let machines = self.found.plan.evaluation.machines.iter();
         machines
             .map(|used| {
                 let machine = self.cluster.machine(used.machine);
@@ -268,7 +296,7 @@ impl Subject<'_> {
 
     fn flows(&self) -> Vec<FlowReport> {
         let name = |endpoint: Endpoint| self.cluster.endpoint_name(endpoint).to_owned();
-        let links = self.plan.evaluation.links.iter();
+        let links = self.found.plan.evaluation.links.iter();
         links
             .map(|link| FlowReport {
                 from: name(link.from),
@@ -280,7 +308,7 @@ impl Subject<'_> {
     }
 
     fn pipelines(&self) -> Vec<PipelineReport> {
-        let pipelines = self.plan.evaluation.pipelines.iter();
+        let pipelines = self.found.plan.evaluation.pipelines.iter();
         pipelines
             .map(|pipeline| PipelineReport {
                 tokens_per_s: pipeline.flow,
@@ -288,7 +316,7 @@ impl Subject<'_> {
                 stages: pipeline
                     .stages
                     .iter()
-                    .zip(pipeline.ranges(&self.plan.placement))
+                    .zip(pipeline.ranges(&self.found.plan.placement))
                     .map(|(stage, range)| StageReport {
                         machine: self.cluster.machine(*stage).name.clone(),
                         start: range.start(),
@@ -318,6 +346,15 @@ fn cut(cluster: &Cluster, parts: &[CutPart]) -> Vec<CutMember> {
         }
     };
     parts.iter().map(member).collect()
+}
+
+fn front_point(point: &FrontPoint) -> FrontReport {
+    FrontReport {
+        planner: point.plan.planner.clone(),
+        throughput_tokens_per_s: point.plan.evaluation.throughput,
+        depth: point.plan.evaluation.depth(),
+        predicted_decode_tokens_per_s: point.steady,
+    }
 }
 
 fn candidate(candidate: &Candidate) -> CandidateReport {

@@ -28,16 +28,22 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
     let bound = report.upper_bound_tokens_per_s;
     writeln!(
         output,
-        "{}: {:.1} tokens/s (prompt and decode together), {:.0} % of the {bound:.1} that these machines could do at most",
+        "{}: {:.1} tokens/s at most (maximum flow, prompt and decode together), {:.0} % of the bound {bound:.1}",
         if report.planner == "given" { "given placement" } else { &report.planner },
         report.throughput_tokens_per_s,
         100.0 * report.throughput_tokens_per_s / bound.max(f64::MIN_POSITIVE),
     )?;
     writeln!(
         output,
-        "  at most {:.1} decode tokens/s at this workload's lengths; longest pipeline {} machines, {:.1} on average",
-        report.predicted_decode_tokens_per_s, report.depth, report.mean_depth
+        "  about {:.0} decode tokens/s in steady operation (a cheap estimate: caches, queues, links)",
+        report.predicted_decode_tokens_per_s
     )?;
+    writeln!(
+        output,
+        "  longest pipeline {} machines, {:.1} on average; {} tokens of cache at the layer that has least",
+        report.depth, report.mean_depth, report.kv_tokens_at_bottleneck
+    )?;
+    front(output, report)?;
     writeln!(output, "\nwhat holds it back")?;
     for sentence in &report.bottleneck.text {
         writeln!(output, "  {sentence}")?;
@@ -79,6 +85,34 @@ fn candidates(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
         )?;
     }
     writeln!(output)
+}
+
+/// Points of the front that are listed.
+const MOST_POINTS: usize = 16;
+
+fn front(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
+    if report.front.len() < 2 {
+        return Ok(());
+    }
+    writeln!(output, "\nthroughput against depth (no plan found is better in both)")?;
+    writeln!(output, "    {:>8}  {:>9}  {:>8}  planner", "longest", "tokens/s", "decode")?;
+    let stride = report.front.len().div_ceil(MOST_POINTS);
+    let last = report.front.len() - 1;
+    for (index, point) in report.front.iter().enumerate() {
+        let chosen = point.depth == report.depth && point.planner == report.planner;
+        if !chosen && index % stride != 0 && index != last {
+            continue;
+        }
+        let mark = if chosen { '>' } else { ' ' };
+        let decode =
+            point.predicted_decode_tokens_per_s.map_or("–".to_owned(), |rate| format!("{rate:.0}"));
+        writeln!(
+            output,
+            "  {mark} {:>8}  {:>9.1}  {decode:>8}  {}",
+            point.depth, point.throughput_tokens_per_s, point.planner
+        )?;
+    }
+    Ok(())
 }
 
 fn pipelines(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {

@@ -1,0 +1,102 @@
+//! The time that a search may take: its limit, Ctrl-C, and what is shown while it runs.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use helix_planner::SearchEvent;
+use helix_spec::SimTime;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::exit_codes::{Failure, Kind};
+
+/// Longer budgets are a mistake in the unit.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
+
+/// Reads `60s`, `2min`, `1 h`.
+pub fn parse(text: &str) -> Result<Duration, String> {
+    let time: SimTime = text.parse().map_err(|error: helix_spec::UnitError| error.to_string())?;
+    let duration = Duration::from_nanos(time.0 / 1000);
+    if duration.is_zero() {
+        return Err("a search needs some time: give for example `10s`".to_owned());
+    }
+    if duration > LONGEST {
+        return Err(format!("`{text}` is more than a week; give for example `10min`"));
+    }
+    Ok(duration)
+}
+
+/// A running search.
+pub struct Budget {
+    started: Instant,
+    limit: Duration,
+    bar: ProgressBar,
+    best: Cell<f64>,
+    bound: Cell<f64>,
+}
+
+/// Set by the first Ctrl-C.
+fn interrupted() -> &'static AtomicBool {
+    static INTERRUPTED: OnceLock<AtomicBool> = OnceLock::new();
+    INTERRUPTED.get_or_init(AtomicBool::default)
+}
+
+impl Budget {
+    /// Starts the clock. The first Ctrl-C ends the search with the best so far, the second one the program.
+    pub fn start(limit: Duration) -> Result<Self, Failure> {
+        let installed = ctrlc::try_set_handler(|| {
+            if interrupted().swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(Kind::Interrupted.code()));
+            }
+        });
+        match installed {
+            Ok(()) | Err(ctrlc::Error::MultipleHandlers) => {}
+            Err(error) => return Err(Failure::new(Kind::Other, format!("Ctrl-C cannot be caught: {error}"))),
+        }
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Ok(Self {
+            started: Instant::now(),
+            limit,
+            bar,
+            best: Cell::new(0.0),
+            bound: Cell::new(f64::INFINITY),
+        })
+    }
+
+    /// The share of the budget that is used up; 1 after Ctrl-C.
+    pub fn used(&self) -> f64 {
+        if Self::was_interrupted() {
+            return 1.0;
+        }
+        let elapsed = self.started.elapsed();
+        if elapsed > Duration::from_secs(2) {
+            self.bar.tick();
+        }
+        elapsed.as_secs_f64() / self.limit.as_secs_f64()
+    }
+
+    /// Whether Ctrl-C ended the search.
+    pub fn was_interrupted() -> bool {
+        interrupted().load(Ordering::Relaxed)
+    }
+
+    /// Shows the best plan and the bound, once the search takes longer than two seconds, on a terminal.
+    pub fn show(&self, event: &SearchEvent) {
+        match event {
+            SearchEvent::Found { throughput, .. } => self.best.set(self.best.get().max(*throughput)),
+            SearchEvent::Bound(bound) => self.bound.set(self.bound.get().min(*bound)),
+        }
+        let (best, bound) = (self.best.get(), self.bound.get());
+        self.bar.set_message(format!("best {best:.1} tokens/s, bound {bound:.1} (Ctrl-C keeps the best)"));
+    }
+
+    /// Time since the start \[s\].
+    pub fn seconds(&self) -> f64 {
+        self.bar.finish_and_clear();
+        self.started.elapsed().as_secs_f64()
+    }
+}

@@ -1,0 +1,61 @@
+//! Throughput against depth: the best packing at every number of machines in a row.
+
+use super::bridge::to_placement;
+use super::{Control, Pool, SearchOptions};
+use crate::packing::{Columns, Kinds, Plan, Problem, Search, lay_out, pack};
+
+/// Depths that are tried, at most; beyond them the front is thinned out evenly. Many machines cost much each.
+const MOST_DEPTHS: usize = 64;
+/// The same for more than `MANY` machines.
+const MOST_DEPTHS_OF_MANY: usize = 8;
+const MANY: usize = 200;
+
+/// Packs at growing depth as if no link were narrow, lets the evaluator judge each packing with the links as they are, and
+/// stops where more depth brings nothing, or when the budget is used up.
+pub(super) fn sweep(
+    pool: &mut Pool<'_>,
+    problem: &Problem,
+    options: SearchOptions,
+    bound: f64,
+    control: &mut Control<'_>,
+) {
+    let longest = problem.tables.iter().map(|table| table.throughput.len()).max().unwrap_or(0);
+    let count = problem.machines.len();
+    if longest == 0 || count == 0 {
+        return;
+    }
+    let least = problem.layers.div_ceil(longest);
+    let most = options.max_depth.unwrap_or(count).min(count).min(problem.layers);
+    let counts: Vec<u32> =
+        problem.counts().iter().map(|&count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
+    let kinds = Kinds { tables: &problem.tables, counts: &counts };
+    let points = if count > MANY { MOST_DEPTHS_OF_MANY } else { MOST_DEPTHS };
+    let stride = (most.saturating_sub(least) / points).max(1);
+    let mut below = 0.0;
+    for depth in (least..=most).step_by(stride) {
+        let mut stop = || (control.used)() >= 1.0;
+        if stop() {
+            return;
+        }
+        let search = Search {
+            layers: problem.layers,
+            depth: Some(depth),
+            above: bound,
+            below,
+            precision: 1e-3,
+            columns: Columns::Stages,
+        };
+        let (Some(packing), _) = pack(kinds, search, &mut stop) else { continue };
+        below = packing.flow;
+        let mut pools = vec![Vec::new(); problem.tables.len()];
+        for (machine, slot) in problem.machines.iter().enumerate() {
+            pools[slot.table].push(machine);
+        }
+        let mut plan = Plan::empty(count);
+        lay_out(&packing.columns, 0, &mut pools, &mut plan);
+        pool.offer("packing", to_placement(pool.instance, &plan, options.partial), control.report);
+        if below >= bound * (1.0 - 1e-3) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The default planner on clusters by hand: never worse than a baseline, never above its bound, obedient to its limits.
+
+mod by_hand;
+
+use std::collections::BTreeMap;
+
+use by_hand::{Table, cluster, model, placement};
+use helix_planner::{
+    Baseline, Control, Evaluate, Evaluation, Found, Instance, Objective, PlanError, SearchEvent,
+    SearchOptions, plan_auto, plan_baseline, throughput,
+};
+use helix_spec::{Bandwidth, Placement};
+
+/// Likes short pipelines more than anything.
+struct Shallow;
+
+impl Evaluate for Shallow {
+    fn decode_rate(&self, _: &Instance<'_>, _: &Placement, evaluation: &Evaluation) -> Option<f64> {
+        Some(1.0 / evaluation.mean_depth())
+    }
+}
+
+fn table() -> Table {
+    Table(BTreeMap::from([
+        ("big", vec![1000.0, 480.0, 310.0, 220.0, 170.0, 130.0]),
+        ("small", vec![400.0, 180.0, 110.0]),
+    ]))
+}
+
+fn search(
+    kinds: &[&str],
+    layers: u32,
+    options: SearchOptions,
+    used: f64,
+) -> (Result<Found, PlanError>, Vec<SearchEvent>) {
+    let (cluster, model, table) = (cluster(kinds, Bandwidth(10_000_000_000)), model(layers), table());
+    let instance = Instance::new(&cluster, &model, &table);
+    let mut events = Vec::new();
+    let mut control = Control { used: &mut || used, report: &mut |event| events.push(event) };
+    let found = plan_auto(&instance, options, &Shallow, &mut control);
+    (found, events)
+}
+
+const KINDS: [&str; 6] = ["big", "small", "small", "big", "small", "small"];
+const MAX_FLOW: SearchOptions = SearchOptions {
+    objective: Objective::MaxFlow,
+    partial: helix_spec::PartialInference::Off,
+    max_depth: None,
+};
+
+#[test]
+fn it_reaches_the_optimum_and_proves_it() {
+    let (found, events) = search(&KINDS, 6, MAX_FLOW, 0.0);
+    let found = found.unwrap();
+    // One big machine holds all six layers (130 tok/s); beside it the other one and the small ones form a chain: two layers
+    // (480) and four times one layer (400). More does not fit, as the bound says.
+    assert_eq!(found.plan.evaluation.throughput, 530.0);
+    assert!((found.bound - 530.0) / 530.0 < 1e-3, "bound {}", found.bound);
+    assert!(events.iter().any(|event| matches!(event, SearchEvent::Bound(_))));
+    assert!(found.front.windows(2).all(|pair| {
+        let [a, b] = pair else { unreachable!("windows of two") };
+        a.plan.evaluation.depth() < b.plan.evaluation.depth()
+            && a.plan.evaluation.throughput < b.plan.evaluation.throughput
+    }));
+}
+
+#[test]
+fn it_is_never_worse_than_a_baseline_even_without_time() {
+    let (cluster, model, table) = (cluster(&KINDS, Bandwidth(10_000_000_000)), model(6), table());
+    let instance = Instance::new(&cluster, &model, &table);
+    for used in [0.0, 1.0] {
+        let found = search(&KINDS, 6, MAX_FLOW, used).0.unwrap();
+        for baseline in Baseline::ALL {
+            if let Ok(plan) = plan_baseline(&instance, baseline) {
+                assert!(
+                    found.plan.evaluation.throughput >= plan.evaluation.throughput,
+                    "{baseline} at {used}"
+                );
+            }
+        }
+        assert!(found.bound >= found.plan.evaluation.throughput);
+    }
+    let by_hand = placement(&model, &[(0, 0, 6), (3, 0, 2), (1, 2, 3), (2, 3, 4), (4, 4, 5), (5, 5, 6)]);
+    assert_eq!(throughput(&instance, &by_hand).unwrap(), 530.0);
+}
+
+#[test]
+fn depth_is_a_limit_and_steady_listens_to_its_judge() {
+    let options = SearchOptions { max_depth: Some(2), ..MAX_FLOW };
+    let found = search(&KINDS, 6, options, 0.0).0.unwrap();
+    assert_eq!(found.plan.evaluation.depth(), 2);
+    let steady = SearchOptions { objective: Objective::Steady, ..MAX_FLOW };
+    let found = search(&KINDS, 6, steady, 0.0).0.unwrap();
+    assert_eq!(found.plan.evaluation.mean_depth(), 1.0, "the judge wants short pipelines");
+    let impossible = SearchOptions { max_depth: Some(1), ..MAX_FLOW };
+    let error = search(&["big", "big"], 12, impossible, 0.0).0.unwrap_err().to_string();
+    assert!(error.contains("2 machines in a row, 1 are allowed"), "{error}");
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_refused_before_any_search() {
+    let error = search(&["small"], 6, MAX_FLOW, 0.0).0.unwrap_err();
+    assert!(matches!(error, PlanError::TooLarge(_)), "{error}");
+}
