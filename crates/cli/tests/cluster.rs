@@ -53,6 +53,21 @@ fn a_cluster_for_scripts() {
 }
 
 #[test]
+fn every_device_is_listed() {
+    let text = printed(&["cluster", "devices"]);
+    let json = printed(&["cluster", "devices", "--format", "json"]);
+    let devices: Vec<serde_json::Value> = serde_json::from_str(&json).expect("helix prints JSON");
+    assert!(devices.len() >= 19);
+    for device in devices {
+        let name = device["name"].as_str().expect("a name");
+        assert!(text.lines().any(|line| line.trim_start().starts_with(name)), "{name}");
+        assert!(
+            device["memory_bytes"].as_u64() > Some(0) && !device["source"].as_str().unwrap_or("").is_empty()
+        );
+    }
+}
+
+#[test]
 fn what_is_generated_is_shown_and_can_be_read() {
     let file = Scratch::new("regions.toml");
     let generate = ["cluster", "generate", "regions", "--machines", "A100=2,L4x2=3,T4=20", "--regions", "7"];

@@ -1,6 +1,6 @@
 //! A cluster: machines in regions, a coordinator, and the network between them.
 //!
-//! Its file is TOML. Every list may also be written as `[[machines]]` and so on; `docs/` has a page with every key.
+//! Its file is TOML. Every list may also be written as `[[machines]]` and so on; `docs/cluster-files.md` has every key.
 //!
 //! ```toml
 //! version = 1

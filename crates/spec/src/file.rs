@@ -135,9 +135,8 @@ pub(crate) fn refuse_empty(source: &Source<'_>) -> Result<(), FileError> {
 /// that this one does not know.
 pub fn parse_toml<T: DeserializeOwned>(source: &Source<'_>) -> Result<T, FileError> {
     refuse_empty(source)?;
-    let table: toml::de::DeTable<'_> =
-        toml::de::DeTable::parse(source.text).map_err(|error| toml_error(source, &error))?.into_inner();
-    match table.get("version") {
+    let table = toml::de::DeTable::parse(source.text).map_err(|error| toml_error(source, &error))?;
+    match table.get_ref().get("version") {
         None => {
             return Err(FileError::new(source.origin, "has no `version`")
                 .help("write `version = 1` in its first line"));
@@ -153,7 +152,7 @@ pub fn parse_toml<T: DeserializeOwned>(source: &Source<'_>) -> Result<T, FileErr
             }
         }
     }
-    toml::from_str(source.text).map_err(|error| toml_error(source, &error))
+    T::deserialize(toml::de::Deserializer::from(table)).map_err(|error| toml_error(source, &error))
 }
 
 fn toml_error(source: &Source<'_>, error: &toml::de::Error) -> FileError {

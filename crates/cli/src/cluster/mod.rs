@@ -1,5 +1,6 @@
 //! `helix cluster`: clusters made from a seed, and a cluster at a glance.
 
+mod devices;
 mod generate;
 mod summary;
 mod text;
@@ -25,6 +26,8 @@ enum Action {
     Generate(generate::Arguments),
     /// Show a cluster at a glance: regions, machines, links, tables
     Show(Show),
+    /// List the devices that a cluster file may name
+    Devices,
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +43,7 @@ struct Show {
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     match &arguments.action {
         Action::Generate(arguments) => generate::run(arguments, output),
+        Action::Devices => devices::run(output),
         Action::Show(show) => write_summary(&helix_spec::load_cluster_named(&show.cluster)?, output),
     }
 }

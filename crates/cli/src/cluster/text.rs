@@ -148,7 +148,7 @@ fn tables_row(tables: &Tables) -> Vec<String> {
 }
 
 /// Columns as wide as their widest cell, indented; no spaces at the ends of lines.
-fn table(out: &mut impl Write, rows: &[Vec<String>]) -> io::Result<()> {
+pub fn table(out: &mut impl Write, rows: &[Vec<String>]) -> io::Result<()> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
