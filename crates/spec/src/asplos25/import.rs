@@ -21,6 +21,9 @@ use crate::{
 /// The number of node 0 in the names of the authors' solution files.
 pub(super) const OFFSET: usize = 2;
 
+/// Machine types of one cluster, at most; the authors' have seven.
+const MAX_TYPES: usize = 1000;
+
 /// All that there is to import.
 #[derive(Debug, Clone)]
 pub struct Inputs<'a> {
@@ -144,6 +147,11 @@ fn machines(inputs: &Inputs<'_>, notes: &mut Vec<String>) -> Result<Vec<Machine>
     let mut machines = Vec::with_capacity(inputs.cluster.types.len());
     for (index, machine_type) in inputs.cluster.types.iter().enumerate() {
         if !of_type.contains_key(machine_type.as_str()) {
+            if of_type.len() == MAX_TYPES {
+                let problem =
+                    format!("has more than {MAX_TYPES} machine types, node {index} has yet another");
+                return Err(FileError::new(&inputs.cluster.origin, problem));
+            }
             let mut new = machine(inputs, machine_type, index, notes)?;
             new.device = devices.entry(new.device.name.clone()).or_insert(new.device).clone();
             of_type.insert(machine_type, new);

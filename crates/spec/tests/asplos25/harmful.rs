@@ -1,5 +1,7 @@
 //! Files that are wrong, cut off, or made to do harm: each is refused with what is wrong and where.
 
+use std::fmt::Write as _;
+
 use helix_spec::FileError;
 use helix_spec::asplos25::Imported;
 
@@ -251,4 +253,22 @@ fn cut_and_damaged_files_do_not_panic() {
         }
     }
     assert!(refused > 1000, "{refused}");
+}
+
+/// Descriptions of devices are looked up among one another, so their number is bounded.
+#[test]
+fn a_cluster_of_a_thousand_and_one_types_is_refused() {
+    let count = 1001;
+    let mut files = small();
+    let mut text = format!("[NodeNames]\ntotal_compute_nodes={count}\n[SourceNode]\nconnected_nodes=[]\n");
+    text.push_str("[SinkNode]\nconnected_nodes=[]\n");
+    for index in 0..count {
+        write!(text, "[ComputeNode-{index}]\ntype=Frob{index}\nconnected_nodes=[]\n").unwrap();
+        let profile = "inbound_nic_speed=1\noutbound_nic_speed=1\ndisk_speed=1\nvram_size=1\n";
+        write!(files.machine_profiles, "[Frob{index}]\n{profile}").unwrap();
+    }
+    files.cluster = text;
+    (files.limits, files.solution, files.simulator, files.times) = (None, None, None, Vec::new());
+    let error = files.import("llama-2-70b").unwrap_err().to_string();
+    assert_eq!(error, "cluster.ini: has more than 1000 machine types, node 1000 has yet another");
 }
