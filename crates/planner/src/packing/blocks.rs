@@ -1,20 +1,21 @@
-//! Blocks: parallel chains of a few machines in series that span the same layers, priced for a linear program.
+//! Blocks: parallel chains of machines that span the same layers, priced for a linear program.
 //!
 //! ```text
-//!        ┌─[0..2]──[2..5]─┐   chain of two machines, carries the slower one's throughput
+//!        ┌─[0..2]──[2..5]─┐   a chain carries what its slowest part carries
 //! flow ──┤                ├── flow        F <= Σ over the chains
-//!        └─────[0..5]─────┘   chain of one
+//!        └─────[0..5]─────┘
 //! ```
 //! A stage is the block whose chains are single machines. Where a flow needs few machines, blocks waste much less of them.
+//! *Nested* blocks have chains whose parts are blocks themselves.
 
-use crate::packing::{Column, Kinds, Member};
+use crate::packing::knapsack::{GRID, Knapsack, SPARE};
+use crate::packing::structure::Structure;
+use crate::packing::{Column, Kinds};
 
-/// Machines in series in one chain, at most.
+/// Machines in series in one chain of a block that is not nested, at most.
 const MAX_SERIES: usize = 3;
-/// Steps of the flow in the knapsack.
-const GRID: usize = 2048;
-/// Steps beyond the flow that are tried when rounding left a block short of it.
-const SPARE: usize = 6;
+/// A chain is of interest if it saves this much of its price against a wider one \[layers\].
+const SAVING: f64 = 1e-3;
 
 /// Finds blocks that carry one flow.
 pub(super) struct Pricer<'a> {
@@ -23,21 +24,45 @@ pub(super) struct Pricer<'a> {
     /// Every throughput that occurs, descending.
     levels: Vec<f64>,
     longest: usize,
+    nested: bool,
 }
 
 /// A chain that spans a block.
 #[derive(Debug, Clone)]
 struct Chain {
     cost: f64,
-    /// Least throughput of its machines \[tokens/s\].
+    /// \[tokens/s\]
     flow: f64,
-    /// (kind, layers) in series.
-    machines: Vec<(usize, usize)>,
+    structure: Structure,
+}
+
+/// Chains over one length, and what they cost side by side.
+struct Side {
+    chains: Vec<Chain>,
+    knapsack: Knapsack,
+}
+
+impl Side {
+    fn new(chains: Vec<Chain>, flow: f64) -> Self {
+        let items: Vec<(f64, f64)> = chains.iter().map(|chain| (chain.cost, chain.flow / flow)).collect();
+        Self { knapsack: Knapsack::new(&items), chains }
+    }
+
+    /// The cheapest chains side by side that cover so many steps of the flow.
+    fn structure(&self, steps: usize) -> Structure {
+        let mut parts: Vec<Structure> = self
+            .knapsack
+            .items(steps)
+            .into_iter()
+            .map(|chain| self.chains[chain].structure.clone())
+            .collect();
+        if parts.len() == 1 { parts.remove(0) } else { Structure::Parallel(parts) }
+    }
 }
 
 impl<'a> Pricer<'a> {
     /// A pricer for blocks of up to `longest` layers that carry `flow`.
-    pub fn new(kinds: Kinds<'a>, flow: f64, longest: usize) -> Self {
+    pub fn new(kinds: Kinds<'a>, flow: f64, longest: usize, nested: bool) -> Self {
         let mut levels: Vec<f64> = kinds
             .tables
             .iter()
@@ -47,25 +72,29 @@ impl<'a> Pricer<'a> {
             .collect();
         levels.sort_by(|a, b| b.total_cmp(a));
         levels.dedup();
-        Self { kinds, flow, levels, longest }
+        Self { kinds, flow, levels, longest, nested }
     }
 
-    /// For every length the cheapest block found, if it costs less than it is worth.
+    /// For every length the cheapest block found.
     pub fn price(&self, prices: &[f64]) -> Vec<Column> {
         let mut chains: Vec<Vec<Chain>> = vec![Vec::new(); self.longest + 1];
         for &level in &self.levels {
             for (length, chain) in self.chains(prices, level) {
                 let known = &mut chains[length];
                 // Levels fall, so a chain must be cheaper than those before it.
-                if known.last().is_none_or(|last| chain.cost < last.cost - 1e-12) {
+                if known.last().is_none_or(|last| chain.cost < last.cost - SAVING) {
                     known.push(chain);
                 }
             }
         }
-        (1..=self.longest).filter_map(|length| self.block(length, &chains[length])).collect()
+        let mut sides: Vec<Side> = chains.into_iter().map(|chains| Side::new(chains, self.flow)).collect();
+        if self.nested {
+            sides = self.nest(&sides).into_iter().map(|chains| Side::new(chains, self.flow)).collect();
+        }
+        (1..=self.longest).filter_map(|length| self.block(length, &sides[length])).collect()
     }
 
-    /// The cheapest chain of every length whose machines all carry `level`.
+    /// The cheapest chain of single machines of every length that all carry `level`.
     fn chains(&self, prices: &[f64], level: f64) -> Vec<(usize, Chain)> {
         let mut items: Vec<(usize, usize)> = Vec::new();
         for (kind, table) in
@@ -97,73 +126,55 @@ impl<'a> Pricer<'a> {
             .filter_map(|length| {
                 let mut n = cheapest(length)?;
                 let cost = least[n][length].0;
-                let (mut machines, mut left) = (Vec::new(), length);
+                let (mut parts, mut left) = (Vec::new(), length);
                 while n > 0 {
-                    let item = *items.get(least[n][left].1)?;
-                    machines.push(item);
-                    left -= item.1;
+                    let &(kind, layers) = items.get(least[n][left].1)?;
+                    parts.push(Structure::Machine { kind, layers });
+                    left -= layers;
                     n -= 1;
                 }
-                let rate = |&(kind, layers): &(usize, usize)| self.kinds.tables[kind].at(layers);
-                let flow = machines.iter().filter_map(rate).fold(f64::INFINITY, f64::min);
-                Some((length, Chain { cost, flow, machines }))
+                let structure = Structure::Series(parts);
+                let flow = structure.flow(self.kinds.tables);
+                Some((length, Chain { cost, flow, structure }))
             })
             .collect()
     }
 
-    /// The cheapest set of chains that carries the flow: minimum-knapsack-cover on a grid, rounded to the nearest step, then
-    /// checked exactly.
-    fn block(&self, length: usize, chains: &[Chain]) -> Option<Column> {
-        let steps: Vec<usize> = chains.iter().map(|chain| grid_steps(chain.flow / self.flow)).collect();
-        let mut cost = vec![f64::INFINITY; GRID + SPARE + 1];
-        let mut last = vec![usize::MAX; GRID + SPARE + 1];
-        cost[0] = 0.0;
-        for reached in 1..=GRID + SPARE {
-            for (index, chain) in chains.iter().enumerate().filter(|&(index, _)| steps[index] > 0) {
-                let total = cost[reached.saturating_sub(steps[index])] + chain.cost;
-                if total < cost[reached] {
-                    (cost[reached], last[reached]) = (total, index);
+    /// Chains whose parts are blocks: for every share of the flow the cheapest series of blocks that carry it.
+    fn nest(&self, sides: &[Side]) -> Vec<Vec<Chain>> {
+        let mut nested: Vec<Vec<Chain>> = vec![Vec::new(); self.longest + 1];
+        let mut cost = vec![0.0; self.longest + 1];
+        let mut first = vec![0; self.longest + 1];
+        for steps in (1..=GRID).rev() {
+            for length in 1..=self.longest {
+                let total = |part: usize| sides[part].knapsack.cost(steps) + cost[length - part];
+                let part = (1..=length).min_by(|&a, &b| total(a).total_cmp(&total(b))).unwrap_or(length);
+                (cost[length], first[length]) = (total(part), part);
+                let saves = nested[length].last().is_none_or(|last| cost[length] < last.cost - SAVING);
+                if cost[length].is_finite() && saves {
+                    let (mut parts, mut left) = (Vec::new(), length);
+                    while left > 0 {
+                        parts.push(sides[first[left]].structure(steps));
+                        left -= first[left];
+                    }
+                    let structure = Structure::Series(parts);
+                    let flow = structure.flow(self.kinds.tables).min(self.flow);
+                    nested[length].push(Chain { cost: cost[length], flow, structure });
                 }
             }
         }
+        nested
+    }
+
+    /// The cheapest block over one length that really carries the flow.
+    fn block(&self, length: usize, side: &Side) -> Option<Column> {
         (GRID..=GRID + SPARE).find_map(|goal| {
-            // Within the slack of rounding any block is of interest; the linear program decides what it is worth.
-            if cost[goal] >= length as f64 + 1.0 {
+            // Far from its worth no block is of interest; how near, the linear program decides.
+            if side.knapsack.cost(goal) >= length as f64 + 1.0 {
                 return None;
             }
-            let mut chosen = Vec::new();
-            let mut reached = goal;
-            while reached > 0 {
-                chosen.push(last[reached]);
-                reached = reached.saturating_sub(steps[last[reached]]);
-            }
-            let flow: f64 = chosen.iter().map(|&index| chains[index].flow).sum();
-            (flow >= self.flow).then(|| column(length, flow, chosen.iter().map(|&index| &chains[index])))
+            let column = side.structure(goal).column(self.kinds.tables);
+            (column.flow >= self.flow).then_some(column)
         })
     }
-}
-
-fn column<'a>(length: usize, flow: f64, chains: impl Iterator<Item = &'a Chain>) -> Column {
-    let mut members = Vec::new();
-    let mut depth = 0;
-    for chain in chains {
-        depth = depth.max(chain.machines.len());
-        let mut offset = 0;
-        for &(kind, layers) in &chain.machines {
-            members.push(Member { kind, offset, layers });
-            offset += layers;
-        }
-    }
-    Column::new(length, depth, flow, members)
-}
-
-/// A share of the flow in steps of the grid, to the nearest.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "between 0 and GRID by the line before"
-)]
-fn grid_steps(share: f64) -> usize {
-    let steps = (share * GRID as f64).round().clamp(0.0, GRID as f64);
-    steps as usize
 }

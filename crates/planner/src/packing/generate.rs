@@ -15,11 +15,11 @@ const SPREAD: f64 = 0.04;
 /// Blocks for one flow and these machines, starting from `known` columns; new columns only.
 pub(super) fn generate(
     kinds: Kinds<'_>,
-    (flow, longest): (f64, usize),
+    (flow, longest, nested): (f64, usize, bool),
     known: &[Column],
     should_stop: &mut dyn FnMut() -> bool,
 ) -> Vec<Column> {
-    let pricer = Pricer::new(kinds, flow, longest);
+    let pricer = Pricer::new(kinds, flow, longest, nested);
     let mut program = LinearProgram::new(kinds.counts.iter().map(|&count| f64::from(count)).collect());
     let mut met: BTreeSet<(usize, Vec<Member>)> = BTreeSet::new();
     let mut pool: Vec<Column> = Vec::new();

@@ -12,6 +12,7 @@ mod columns;
 mod evaluate;
 pub mod exact;
 mod generate;
+mod knapsack;
 mod layout;
 mod lengths;
 mod pipeline;
@@ -20,6 +21,7 @@ mod problem;
 mod program;
 mod region;
 mod solve;
+mod structure;
 
 pub use columns::{Column, Kinds, Member, Worth, stages};
 pub use evaluate::evaluate;

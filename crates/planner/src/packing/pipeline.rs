@@ -51,6 +51,8 @@ pub enum Columns {
     Stages,
     /// Parallel chains of machines, as far as they are found.
     Blocks,
+    /// Parallel chains of blocks, as far as they are found.
+    Nested,
 }
 
 /// The packing with the largest flow, or `None` if none beats `below`; and a flow that no packing of such columns exceeds,
@@ -101,7 +103,12 @@ fn attempt(kinds: Kinds<'_>, search: &Search, target: f64, should_stop: &mut dyn
     let longest =
         kinds.tables.iter().map(|table| table.throughput.len()).max().unwrap_or(0).min(search.layers);
     let generate = |counts: &[u32], known: &[Column], should_stop: &mut dyn FnMut() -> bool| {
-        generate(Kinds { tables: kinds.tables, counts }, (flow, longest), known, should_stop)
+        generate(
+            Kinds { tables: kinds.tables, counts },
+            (flow, longest, search.columns == Columns::Nested),
+            known,
+            should_stop,
+        )
     };
     match (search.columns, columns) {
         (Columns::Stages, None) => Answer::Unknown,
@@ -113,7 +120,7 @@ fn attempt(kinds: Kinds<'_>, search: &Search, target: f64, should_stop: &mut dyn
             generate: None,
         }
         .solve(should_stop),
-        (Columns::Blocks, columns) => {
+        (Columns::Blocks | Columns::Nested, columns) => {
             let columns = columns.filter(|columns| columns.len() <= MAX_COLUMNS_BESIDE).unwrap_or_default();
             let generate = Some(&generate as &Generate<'_>);
             Program {

@@ -205,7 +205,7 @@ impl Run<'_> {
         let precision = self.options.precision / 4.0;
         let mut best = None;
         let mut below = 0.0;
-        for columns in [Columns::Stages, Columns::Blocks] {
+        for columns in [Columns::Stages, Columns::Blocks, Columns::Nested] {
             let search =
                 Search { layers: self.problem.layers, depth: None, above, below, precision, columns };
             if let (Some(packing), _) = pack(kinds, search, should_stop) {
