@@ -61,7 +61,7 @@ impl Covers {
             let mut entries: Vec<(usize, f64)> = table.entries().collect();
             entries.reverse();
             for (layers, throughput) in entries {
-                let steps = grid_steps(throughput / flow);
+                let steps = if throughput >= flow { GRID } else { grid_steps(throughput / flow) };
                 if steps > most {
                     items.push(Item { kind, layers, steps });
                     most = steps;
@@ -134,13 +134,14 @@ impl Priced {
     }
 }
 
-/// A share of the flow in steps of the grid, rounded up, at least one step and at most all.
+/// A share of the flow in steps of the grid, rounded up; at least one step, and less than all of them, since what carries
+/// less than the flow covers no layer alone and any second machine then completes it.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "between 1 and GRID by the line before"
+    reason = "between 1 and GRID - 1 by the line before"
 )]
 fn grid_steps(share: f64) -> usize {
-    let steps = (share * GRID as f64 * (1.0 + 1e-12)).ceil().clamp(1.0, GRID as f64);
+    let steps = (share * GRID as f64 * (1.0 + 1e-12)).ceil().clamp(1.0, (GRID - 1) as f64);
     steps as usize
 }

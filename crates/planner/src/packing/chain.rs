@@ -6,6 +6,8 @@
 //! Inside a region stages are joined freely; where the flow changes region, the last stage here and the first there must
 //! carry it over the links between them. Pairs of border stages are tried in order of their waste.
 
+use std::collections::BTreeMap;
+
 use crate::packing::lengths::{BITS, has};
 use crate::packing::region::{Region, RegionPack};
 use crate::packing::{Column, Plan, Problem, evaluate, lay_out};
@@ -17,12 +19,14 @@ const CHAINS: usize = 12;
 
 /// A chain search at one flow.
 pub(super) struct Chain<'a> {
-    pub problem: &'a Problem,
-    pub regions: &'a [Region],
+    problem: &'a Problem,
+    regions: &'a [Region],
     /// By region; those of the order must be there.
-    pub packs: &'a [Option<RegionPack>],
-    pub prices: &'a [f64],
-    pub flow: f64,
+    packs: &'a [Option<RegionPack>],
+    prices: &'a [f64],
+    flow: f64,
+    /// Border pairs by (from, to).
+    crossings: BTreeMap<(usize, usize), Vec<(usize, usize)>>,
 }
 
 /// One region's part of a chain under construction.
@@ -44,16 +48,34 @@ struct Walk<'a, 's> {
     should_stop: &'s mut dyn FnMut() -> bool,
 }
 
-impl Chain<'_> {
+impl<'a> Chain<'a> {
+    /// A search over these regions; the prices tell what a machine is worth.
+    pub fn new(
+        problem: &'a Problem,
+        regions: &'a [Region],
+        packs: &'a [Option<RegionPack>],
+        (prices, flow): (&'a [f64], f64),
+    ) -> Self {
+        Self { problem, regions, packs, prices, flow, crossings: BTreeMap::new() }
+    }
+
     /// The best plan found that sends all flow through the regions in this order, with its max-flow.
-    pub fn search(&self, order: &[usize], should_stop: &mut dyn FnMut() -> bool) -> Option<(f64, Plan)> {
+    pub fn search(&mut self, order: &[usize], should_stop: &mut dyn FnMut() -> bool) -> Option<(f64, Plan)> {
         let packs: Vec<&RegionPack> =
             order.iter().map(|&region| self.packs[region].as_ref()).collect::<Option<_>>()?;
         let longest: Vec<usize> = packs.iter().map(|pack| pack.longest()).collect();
         if longest.iter().sum::<usize>() < self.problem.layers {
             return None;
         }
-        let pairs: Vec<_> = order.windows(2).map(|pair| self.crossings(pair[0], pair[1])).collect();
+        let mut pairs = Vec::new();
+        for pair in order.windows(2) {
+            let ends = (pair[0], pair[1]);
+            if !self.crossings.contains_key(&ends) {
+                let found = self.crossings(ends.0, ends.1);
+                self.crossings.insert(ends, found);
+            }
+            pairs.push(self.crossings[&ends].clone());
+        }
         let mut walk = Walk { packs, pairs, longest, parts: Vec::new(), tried: 0, best: None, should_stop };
         self.extend(&mut walk, order, None, 1);
         walk.best
@@ -63,18 +85,30 @@ impl Chain<'_> {
     fn crossings(&self, from: usize, to: usize) -> Vec<(usize, usize)> {
         let (Some(left), Some(right)) = (&self.packs[from], &self.packs[to]) else { return Vec::new() };
         let link = self.mean_link(from, to);
-        let mut pairs = Vec::new();
-        for &a in &left.border {
-            for &b in &right.border {
-                if self.carried(&left.columns[a], &right.columns[b], link) >= self.flow {
-                    let waste = |column: &Column| column.cost(self.prices) - column.length as f64;
-                    pairs.push((waste(&left.columns[a]) + waste(&right.columns[b]), a, b));
-                }
-            }
+        let ends = |pack: &RegionPack| -> Vec<End> {
+            pack.border.iter().map(|&column| self.end(column, &pack.columns[column])).collect()
+        };
+        let (left, right) = (ends(left), ends(right));
+        let mut pairs: Vec<(f64, &End, &End)> = Vec::new();
+        for a in &left {
+            pairs.extend(right.iter().map(|b| (a.waste + b.waste, a, b)));
         }
-        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-        pairs.truncate(PAIRS);
-        pairs.into_iter().map(|(_, a, b)| (a, b)).collect()
+        pairs.sort_by(|a, b| {
+            a.0.total_cmp(&b.0).then((a.1.column, a.2.column).cmp(&(b.1.column, b.2.column)))
+        });
+        let able = pairs.into_iter().filter(|(_, a, b)| carried(a, b, link) >= self.flow);
+        able.take(PAIRS).map(|(_, a, b)| (a.column, b.column)).collect()
+    }
+
+    fn end(&self, index: usize, column: &Column) -> End {
+        let rate = |member: &crate::packing::Member| self.problem.tables[member.kind].at(member.layers);
+        let mut rates: Vec<f64> = column.members.iter().filter_map(rate).collect();
+        rates.sort_by(f64::total_cmp);
+        let mut slowest = vec![0.0];
+        for rate in rates {
+            slowest.push(slowest[slowest.len() - 1] + rate);
+        }
+        End { column: index, waste: column.cost(self.prices) - column.length as f64, slowest }
     }
 
     fn mean_link(&self, from: usize, to: usize) -> f64 {
@@ -86,28 +120,6 @@ impl Chain<'_> {
             }
         }
         sum / links.max(1) as f64
-    }
-
-    /// What two stages carry over links of one capacity: the least cut. Of the machines on either side, the fastest are
-    /// joined by links, the others cut off by themselves.
-    fn carried(&self, left: &Column, right: &Column, link: f64) -> f64 {
-        let rates = |column: &Column| -> Vec<f64> {
-            let table = |kind: usize| &self.problem.tables[kind];
-            let mut rates: Vec<f64> =
-                column.members.iter().filter_map(|member| table(member.kind).at(member.layers)).collect();
-            rates.sort_by(|a, b| b.total_cmp(a));
-            rates
-        };
-        let (left, right) = (rates(left), rates(right));
-        let mut least = f64::INFINITY;
-        for joined in 0..=left.len() {
-            let cut: f64 = left[joined..].iter().sum();
-            for met in 0..=right.len() {
-                let links = if joined * met == 0 { 0.0 } else { (joined * met) as f64 * link };
-                least = least.min(cut + right[met..].iter().sum::<f64>() + links);
-            }
-        }
-        least
     }
 
     /// Chooses how the chain leaves its next region; `reached` are the lengths of the regions before.
@@ -211,6 +223,29 @@ impl Chain<'_> {
             pool.sort_by(|&a, &b| total(b).total_cmp(&total(a)).then(a.cmp(&b)));
         }
     }
+}
+
+/// A stage where the flow leaves or enters a region.
+struct End {
+    column: usize,
+    waste: f64,
+    /// Entry `n` is what its `n` slowest machines carry \[tokens/s\].
+    slowest: Vec<f64>,
+}
+
+/// What two stages carry over links of one capacity: the least cut. Of the machines on either side the fastest are joined
+/// by links, the others cut off by themselves.
+fn carried(left: &End, right: &End, link: f64) -> f64 {
+    let mut least = f64::INFINITY;
+    for (cut, rate) in left.slowest.iter().enumerate() {
+        let joined = left.slowest.len() - 1 - cut;
+        for (missed, other) in right.slowest.iter().enumerate() {
+            let links = joined * (right.slowest.len() - 1 - missed);
+            let through = if links == 0 { 0.0 } else { links as f64 * link };
+            least = least.min(rate + other + through);
+        }
+    }
+    least
 }
 
 /// All sums of a length of one set and a length of the other, up to `most`.

@@ -12,13 +12,27 @@ const PERTURBED: u64 = 24;
 /// How far prices are moved, at most.
 const SPREAD: f64 = 0.04;
 
+/// What blocks are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Flow that each must carry \[tokens/s\].
+    pub flow: f64,
+    /// Layers of one, at most.
+    pub longest: usize,
+    /// Whether chains may consist of blocks.
+    pub nested: bool,
+    /// How many more neighbours than usual, from 0.
+    pub effort: u32,
+}
+
 /// Blocks for one flow and these machines, starting from `known` columns; new columns only.
 pub(super) fn generate(
     kinds: Kinds<'_>,
-    (flow, longest, nested): (f64, usize, bool),
+    wanted: &Wanted,
     known: &[Column],
     should_stop: &mut dyn FnMut() -> bool,
 ) -> Vec<Column> {
+    let &Wanted { flow, longest, nested, effort } = wanted;
     let pricer = Pricer::new(kinds, flow, longest, nested);
     let mut program = LinearProgram::new(kinds.counts.iter().map(|&count| f64::from(count)).collect());
     let mut met: BTreeSet<(usize, Vec<Member>)> = BTreeSet::new();
@@ -52,11 +66,16 @@ pub(super) fn generate(
             break;
         }
     }
-    for seed in 0..PERTURBED {
+    let first = u64::from(effort) * PERTURBED * u64::from(effort);
+    for seed in first..first + PERTURBED * u64::from(1 + 2 * effort) {
+        if should_stop() {
+            break;
+        }
+        let spread = SPREAD * (1.0 + (seed % 4) as f64);
         let moved: Vec<f64> = costs
             .iter()
             .zip(0u64..)
-            .map(|(price, kind)| price * (1.0 + SPREAD * noise(seed * 64 + kind)))
+            .map(|(price, kind)| price * (1.0 + spread * noise(seed * 64 + kind)))
             .collect();
         for column in pricer.price(&moved) {
             if column.cost(&costs) < column.length as f64 * (1.0 + SPREAD)

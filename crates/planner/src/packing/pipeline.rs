@@ -1,7 +1,9 @@
 //! One pipeline of columns through the whole model: the largest flow by bisection.
 
+use std::cell::RefCell;
+
 use crate::bounds::covered_layers;
-use crate::packing::generate::generate;
+use crate::packing::generate::{Wanted, generate};
 use crate::packing::program::Generate;
 use crate::packing::{Answer, Column, Kinds, Program, Worth, stages};
 
@@ -42,6 +44,8 @@ pub struct Search {
     pub precision: f64,
     /// What the packing is made of.
     pub columns: Columns,
+    /// How many more columns than usual are generated, from 0.
+    pub effort: u32,
 }
 
 /// What a packing is made of.
@@ -55,41 +59,44 @@ pub enum Columns {
     Nested,
 }
 
-/// The packing with the largest flow, or `None` if none beats `below`; and a flow that no packing of such columns exceeds,
-/// which is `above` where something was left undecided.
+/// The packing with the largest flow, or `None` if none beats `below`; and a flow that packings of such columns hardly
+/// exceed: proven where all columns are known, else what the linear program says of those that were found.
 pub fn pack(
     kinds: Kinds<'_>,
     search: Search,
     should_stop: &mut dyn FnMut() -> bool,
 ) -> (Option<Packing>, f64) {
-    let (mut low, mut high) = (search.below, search.above);
-    let mut proven = true;
+    let (mut low, mut high, mut limit) = (search.below, search.above, search.above);
     let mut best = None;
+    // Blocks that carry a higher target serve the lower ones too.
+    let pool = RefCell::new(Vec::new());
     // The bound itself first: it is often reached.
     let mut target = high;
     while !should_stop() {
-        match attempt(kinds, &search, target, should_stop) {
+        match attempt(kinds, &search, (target, &pool), should_stop) {
             Answer::Found(columns) => {
                 let flow = columns.iter().map(|column| column.flow).fold(f64::INFINITY, f64::min);
                 low = flow.max(target);
                 best = Some(Packing { columns, flow });
             }
-            Answer::Infeasible => high = target,
-            Answer::Unknown => {
-                proven = false;
-                high = target;
-            }
+            Answer::Infeasible | Answer::Short => (high, limit) = (target, target),
+            Answer::Unknown => high = target,
         }
         if high - low <= search.precision * high {
             break;
         }
         target = f64::midpoint(low, high);
     }
-    (best, if proven { high.max(low) } else { search.above })
+    (best, limit.max(low))
 }
 
 /// Decides one target flow.
-fn attempt(kinds: Kinds<'_>, search: &Search, target: f64, should_stop: &mut dyn FnMut() -> bool) -> Answer {
+fn attempt(
+    kinds: Kinds<'_>,
+    search: &Search,
+    (target, pool): (f64, &RefCell<Vec<Column>>),
+    should_stop: &mut dyn FnMut() -> bool,
+) -> Answer {
     // A hair below the target, so that a sum which is the target but for its rounding counts.
     let flow = target * (1.0 - 1e-12);
     let counts: Vec<usize> = kinds.counts.iter().map(|&count| count as usize).collect();
@@ -103,12 +110,11 @@ fn attempt(kinds: Kinds<'_>, search: &Search, target: f64, should_stop: &mut dyn
     let longest =
         kinds.tables.iter().map(|table| table.throughput.len()).max().unwrap_or(0).min(search.layers);
     let generate = |counts: &[u32], known: &[Column], should_stop: &mut dyn FnMut() -> bool| {
-        generate(
-            Kinds { tables: kinds.tables, counts },
-            (flow, longest, search.columns == Columns::Nested),
-            known,
-            should_stop,
-        )
+        let nested = search.columns == Columns::Nested;
+        let wanted = Wanted { flow, longest, nested, effort: search.effort };
+        let more = generate(Kinds { tables: kinds.tables, counts }, &wanted, known, should_stop);
+        pool.borrow_mut().extend_from_slice(&more);
+        more
     };
     match (search.columns, columns) {
         (Columns::Stages, None) => Answer::Unknown,
@@ -122,6 +128,8 @@ fn attempt(kinds: Kinds<'_>, search: &Search, target: f64, should_stop: &mut dyn
         .solve(should_stop),
         (Columns::Blocks | Columns::Nested, columns) => {
             let columns = columns.filter(|columns| columns.len() <= MAX_COLUMNS_BESIDE).unwrap_or_default();
+            let pool = pool.borrow().iter().filter(|column| column.flow >= flow).cloned().collect::<Vec<_>>();
+            let columns = [columns, pool].concat();
             let generate = Some(&generate as &Generate<'_>);
             Program {
                 layers: search.layers,

@@ -38,6 +38,8 @@ pub enum Answer {
     Found(Vec<Column>),
     /// No choice of these columns reaches the layers.
     Infeasible,
+    /// Not even parts of the columns that were generated reach the layers; others might.
+    Short,
     /// Not decided: too many vectors of counts, or stopped.
     Unknown,
 }
@@ -47,7 +49,7 @@ impl Program<'_> {
     pub fn solve(&self, should_stop: &mut dyn FnMut() -> bool) -> Answer {
         let mut rest = Rest::new(self);
         // Only the first program speaks for all columns; later ones live with what was fixed.
-        let mut negative = if self.generate.is_none() { Answer::Infeasible } else { Answer::Unknown };
+        let mut negative = if self.generate.is_none() { Answer::Infeasible } else { Answer::Short };
         while !should_stop() {
             if rest.layers == 0 {
                 return Answer::Found(rest.taken);
@@ -67,8 +69,8 @@ impl Program<'_> {
                     rest.taken.extend(more);
                     return Answer::Found(rest.taken);
                 }
-                Some(Answer::Infeasible) => return negative,
-                Some(Answer::Unknown) => return Answer::Unknown,
+                Some(Answer::Infeasible) if negative == Answer::Infeasible => return negative,
+                Some(_) => return Answer::Unknown,
                 None => {}
             }
             negative = Answer::Unknown;

@@ -1,10 +1,15 @@
 //! One region at one target flow: its columns, and the lengths that every vector of its machines reaches.
 
+use crate::packing::generate::{Wanted, generate};
 use crate::packing::lengths::{BITS, Lengths, Step};
 use crate::packing::{Column, Kinds, Problem, Table, Worth, stages};
 
 /// Columns kept for one region.
 const MAX_COLUMNS: usize = 4_000;
+/// Columns tried on vectors of counts, at most.
+const MAX_WORK: usize = 150_000_000;
+/// Columns kept however many vectors there are.
+const MIN_COLUMNS: usize = 40;
 /// Columns of each size that are tried where the flow leaves or enters the region.
 const BORDER_COLUMNS: usize = 10;
 
@@ -18,6 +23,23 @@ pub(super) struct Region {
 }
 
 impl Region {
+    /// All regions as one.
+    pub fn merged(regions: &[Self]) -> Self {
+        let mut all = Self { pools: Vec::new(), counts: Vec::new() };
+        for region in regions {
+            all.pools.resize(region.pools.len(), Vec::new());
+            all.counts.resize(region.counts.len(), 0);
+            for (kind, pool) in region.pools.iter().enumerate() {
+                all.pools[kind].extend(pool);
+                all.counts[kind] += region.counts[kind];
+            }
+        }
+        for pool in &mut all.pools {
+            pool.sort_unstable();
+        }
+        all
+    }
+
     /// Every region of a problem.
     pub fn all(problem: &Problem) -> Vec<Self> {
         let tables = problem.tables.len();
@@ -31,6 +53,17 @@ impl Region {
     }
 }
 
+/// What is asked of every region.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub tables: &'a [Table],
+    pub layers: usize,
+    pub flow: f64,
+    pub worth: Worth<'a>,
+    /// Blocks beside the stages.
+    pub wanted: Option<Wanted>,
+}
+
 /// What one region can do at one flow.
 pub(super) struct RegionPack {
     pub columns: Vec<Column>,
@@ -41,19 +74,34 @@ pub(super) struct RegionPack {
 }
 
 impl RegionPack {
-    /// `None` if there are too many columns or vectors of counts, or if stopped.
+    /// Whether every vector of the region's machines can be looked at.
+    pub fn is_countable(region: &Region) -> bool {
+        states(region).is_some_and(|states| states <= MAX_WORK / MIN_COLUMNS)
+    }
+
+    /// `None` if there are too many vectors of counts, or if stopped.
     pub fn new(
-        tables: &[Table],
         region: &Region,
-        (layers, flow): (usize, f64),
-        worth: Worth<'_>,
+        request: &Request<'_>,
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Option<Self> {
+        let &Request { tables, layers, flow, worth, wanted } = request;
         if layers >= BITS {
             return None;
         }
         let kinds = Kinds { tables, counts: &region.counts };
-        let columns = stages(kinds, flow, Some(worth), MAX_COLUMNS)?;
+        // Where there are too many stages, those that waste least.
+        let slack = |halvings: i32| Worth { slack: worth.slack * 0.5f64.powi(halvings), ..worth };
+        let mut columns =
+            (0..8).find_map(|halvings| stages(kinds, flow, Some(slack(halvings)), MAX_COLUMNS))?;
+        if let Some(wanted) = wanted {
+            let blocks = generate(kinds, &wanted, &columns, should_stop);
+            columns.extend(blocks);
+        }
+        let waste = |column: &Column| column.cost(worth.prices) - column.length as f64;
+        columns.sort_by(|a, b| waste(a).total_cmp(&waste(b)));
+        let states = states(region)?;
+        columns.truncate((MAX_WORK / states).max(MIN_COLUMNS));
         let steps = columns.iter().map(|column| Step { length: column.length, uses: column.uses.clone() });
         let mut lengths = Lengths::new(&region.counts, steps.collect())?;
         lengths.fill(layers, None, should_stop)?;
@@ -93,6 +141,11 @@ impl RegionPack {
     }
 }
 
+/// How many vectors of counts there are.
+fn states(region: &Region) -> Option<usize> {
+    region.counts.iter().try_fold(1usize, |states, &count| states.checked_mul(count as usize + 1))
+}
+
 /// The columns of least waste of every size: wide ones use many links, narrow ones few machines.
 fn border(columns: &[Column], prices: &[f64]) -> Vec<usize> {
     let waste = |index: &usize| columns[*index].cost(prices) - columns[*index].length as f64;
@@ -100,6 +153,10 @@ fn border(columns: &[Column], prices: &[f64]) -> Vec<usize> {
     by_waste.sort_by(|a, b| waste(a).total_cmp(&waste(b)).then(a.cmp(b)));
     let mut taken = std::collections::BTreeMap::<usize, usize>::new();
     by_waste.retain(|&index| {
+        // The ends of a block are not all at its end.
+        if columns[index].members.iter().any(|member| member.layers != columns[index].length) {
+            return false;
+        }
         let of_size = taken.entry(columns[index].members.len()).or_default();
         *of_size += 1;
         *of_size <= BORDER_COLUMNS

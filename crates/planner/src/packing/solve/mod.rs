@@ -1,18 +1,25 @@
-//! The search as a whole: bounds, then pipelines over every way to group and order the regions, best first.
+//! The search as a whole: bounds, then pipelines over every way to group and order the regions, cheap ideas first.
+//!
+//! | phase | what it tries |
+//! |---|---|
+//! | stages | pipelines of stages, exact where the counts allow it: over all machines, and through every group of regions |
+//! | complete | a complete search, where there are few machines |
+//! | blocks | the same pipelines with blocks, then nested ones, then more of them |
 
-use crate::bounds::{configuration_bound, covered_layers, crossing_bound, least_throughput};
-use crate::packing::chain::Chain;
-use crate::packing::exact::{CoverSearch, Found, Placed, flow_search};
-use crate::packing::region::{Region, RegionPack};
-use crate::packing::{Columns, Kinds, Plan, Problem, Search, Worth, evaluate, lay_out, pack};
+mod complete;
+mod groups;
 
-/// Regions up to which every grouping is tried.
-const MAX_GROUPED: usize = 5;
+use crate::bounds::{configuration_bound, crossing_bound};
+use crate::packing::region::Region;
+use crate::packing::{Columns, Kinds, Plan, Problem, Search, evaluate, lay_out, pack};
+use groups::Groups;
 
 /// Machines up to which a complete search is tried.
-const MAX_EXACT: usize = 16;
-/// Steps of one complete search.
-const EFFORT: u64 = 4_000_000;
+const MAX_EXACT: usize = 20;
+/// Precision of the first search with blocks.
+const ROUGH: f64 = 3e-3;
+/// Rounds of further blocks after the first.
+const MAX_EFFORT: u32 = 4;
 
 /// What the search is asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,40 +72,26 @@ pub fn solve(
     report: &mut dyn FnMut(Event<'_>),
 ) -> Outcome {
     // A machine cannot hold more layers than there are; the bounds need not think of it again.
-    let clipped = clipped(problem);
-    let problem = &clipped;
-    let mut run =
-        Run { problem, options, regions: Region::all(problem), outcome: Outcome::default(), report };
-    run.outcome.bound = configuration_bound(
-        problem.layers,
-        &problem.tables,
-        &problem.counts(),
-        options.precision / 4.0,
-        should_stop,
-    );
-    (run.report)(Event::Bound(run.outcome.bound));
-    run.blind(should_stop);
-    if run.regions.len() > 1 {
-        run.groups(should_stop);
-        if !run.is_solved() {
-            let (low, high) = (run.flow(), run.outcome.bound);
-            let bound = crossing_bound(problem, low, high, options.precision / 4.0, should_stop);
-            run.outcome.bound = bound;
-            (run.report)(Event::Bound(bound));
-        }
+    let mut problem = problem.clone();
+    for table in &mut problem.tables {
+        table.throughput.truncate(problem.layers);
     }
-    if problem.machines.len() <= MAX_EXACT {
-        run.exact(should_stop);
-    }
+    let mut run = Run {
+        problem: &problem,
+        options,
+        regions: Region::all(&problem),
+        outcome: Outcome::default(),
+        report,
+    };
+    run.search(should_stop);
     run.outcome
 }
 
-fn clipped(problem: &Problem) -> Problem {
-    let mut clipped = problem.clone();
-    for table in &mut clipped.tables {
-        table.throughput.truncate(problem.layers);
-    }
-    clipped
+/// What pipelines are made of, and how hard it is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Level {
+    columns: Columns,
+    effort: u32,
 }
 
 struct Run<'a> {
@@ -109,7 +102,65 @@ struct Run<'a> {
     report: &'a mut dyn FnMut(Event<'_>),
 }
 
+/// The best pipeline known through some machines.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// Its flow as far as links allow, and the plan.
+    best: Option<(f64, Plan)>,
+    /// What such pipelines hardly exceed \[tokens/s\].
+    limit: f64,
+}
+
+impl Known {
+    fn flow(&self) -> f64 {
+        self.best.as_ref().map_or(0.0, |(flow, _)| *flow)
+    }
+}
+
 impl Run<'_> {
+    fn search(&mut self, should_stop: &mut dyn FnMut() -> bool) {
+        let problem = self.problem;
+        let precision = self.options.precision / 4.0;
+        let bound =
+            configuration_bound(problem.layers, &problem.tables, &problem.counts(), precision, should_stop);
+        self.outcome.bound = bound;
+        (self.report)(Event::Bound(bound));
+
+        let all = Region::merged(&self.regions);
+        // Where any link between regions could carry everything, they are no matter.
+        let narrow = problem.network.between.iter().copied().fold(f64::INFINITY, f64::min) < bound;
+        let narrow = self.regions.len() > 1 && narrow;
+        let mut is_wide = true;
+        let mut blind = Known { best: None, limit: bound };
+        let mut groups = Groups::new(self, should_stop);
+        let first = Level { columns: Columns::Stages, effort: 0 };
+        let more = (0..=MAX_EFFORT).map(|effort| Level { columns: Columns::Nested, effort });
+        let levels = [first, Level { columns: Columns::Blocks, effort: 0 }].into_iter().chain(more);
+        for level in levels {
+            if self.regions.len() > 1 && level != first {
+                groups.improve(self, level, should_stop);
+            }
+            if is_wide && !(narrow && level == first) {
+                self.pipeline(&all, level, &mut blind, should_stop);
+            }
+            if let Some((flow, plan)) = &blind.best {
+                self.offer(plan.clone());
+                // Over links that carry much less, better pipelines of this kind are of no use.
+                is_wide = self.flow() > 0.9 * flow;
+            }
+            if self.regions.len() > 1 && level == first {
+                self.crossing(should_stop);
+                groups.improve(self, level, should_stop);
+            }
+            if level == first && problem.machines.len() <= MAX_EXACT && !self.is_solved() {
+                self.complete(should_stop);
+            }
+            if self.is_solved() || should_stop() {
+                break;
+            }
+        }
+    }
+
     fn flow(&self) -> f64 {
         self.outcome.best.as_ref().map_or(0.0, |best| best.flow)
     }
@@ -128,246 +179,46 @@ impl Run<'_> {
         }
     }
 
-    /// One pipeline over all machines as if every link were wide enough.
-    fn blind(&mut self, should_stop: &mut dyn FnMut() -> bool) {
-        let tables = self.problem.tables.len();
-        let mut all = Region { pools: vec![Vec::new(); tables], counts: vec![0; tables] };
-        for (machine, slot) in self.problem.machines.iter().enumerate() {
-            all.pools[slot.table].push(machine);
-            all.counts[slot.table] += 1;
-        }
-        if let Some((_, plan)) = self.pipeline(&all, self.outcome.bound, should_stop) {
-            self.offer(plan);
+    fn lower_bound_to(&mut self, bound: f64) {
+        if bound < self.outcome.bound {
+            self.outcome.bound = bound;
+            (self.report)(Event::Bound(bound));
         }
     }
 
-    /// Complete search between the best plan and the bound.
-    fn exact(&mut self, should_stop: &mut dyn FnMut() -> bool) {
-        let problem = self.problem;
-        let counts = self.counts_of(&(0..self.regions.len()).collect::<Vec<_>>());
-        let available: Vec<u32> =
-            counts.iter().map(|&count| u32::try_from(count).unwrap_or(u32::MAX)).collect();
-        let kinds = Kinds { tables: &problem.tables, counts: &available };
-        let (mut low, mut high) = (self.flow(), self.outcome.bound);
-        let least = least_throughput(&problem.tables, &counts);
-        while high - low > 0.5 * self.options.precision * high && !should_stop() {
-            let target = f64::midpoint(low, high);
-            let verdict = covered_layers(&problem.tables, &counts, target, None);
-            let mut cover = CoverSearch::new(kinds, problem.layers, target, &verdict.prices, EFFORT);
-            let mut found = cover.solve();
-            if matches!(found, Found::Yes(_)) && !problem.partial {
-                found = flow_search(kinds, problem.layers, target, (&verdict.prices, EFFORT), should_stop);
-            }
-            match found {
-                Found::Yes(placed) => {
-                    self.offer(self.with_machines(&placed));
-                    // Where links bind the plan may carry less; the bound cannot be pushed below the target then.
-                    low = target.max(self.flow());
-                }
-                Found::No => {
-                    // At so little flow every machine counts in full: nothing carries any.
-                    high = if target <= least { 0.0 } else { target };
-                    if high < self.outcome.bound {
-                        self.outcome.bound = high;
-                        (self.report)(Event::Bound(high));
-                    }
-                }
-                // Not decided here: look closer to what is known to work.
-                Found::Unknown => high = target,
-            }
-            if high < 1e-9 * self.outcome.bound {
-                break;
-            }
-        }
+    fn crossing(&mut self, should_stop: &mut dyn FnMut() -> bool) {
+        let (low, high) = (self.flow(), self.outcome.bound);
+        let bound = crossing_bound(self.problem, low, high, self.options.precision / 4.0, should_stop);
+        self.lower_bound_to(bound);
     }
 
-    fn with_machines(&self, placed: &[Placed]) -> Plan {
-        let mut plan = Plan::empty(self.problem.machines.len());
-        for placed in placed {
-            let free = |machine: &usize| {
-                plan.spans[*machine].is_none() && self.problem.machines[*machine].table == placed.kind
-            };
-            if let Some(machine) = (0..plan.spans.len()).find(free) {
-                plan.spans[machine] = Some(placed.span);
-            }
-        }
-        plan
-    }
-
-    /// The best single pipeline of some machines; its flow counts no links.
+    /// Improves the best single pipeline of some machines; its flow counts no links.
     fn pipeline(
         &self,
         region: &Region,
-        above: f64,
+        level: Level,
+        known: &mut Known,
         should_stop: &mut dyn FnMut() -> bool,
-    ) -> Option<(f64, Plan)> {
-        let kinds = Kinds { tables: &self.problem.tables, counts: &region.counts };
+    ) {
         let precision = self.options.precision / 4.0;
-        let mut best = None;
-        let mut below = 0.0;
-        for columns in [Columns::Stages, Columns::Blocks, Columns::Nested] {
-            let search =
-                Search { layers: self.problem.layers, depth: None, above, below, precision, columns };
-            if let (Some(packing), _) = pack(kinds, search, should_stop) {
-                below = packing.flow;
-                best = Some(packing);
-            }
-            if above - below <= self.options.precision * above {
-                break;
-            }
+        let (below, above) = (known.flow(), if level.effort == 0 { self.outcome.bound } else { known.limit });
+        if above - below <= precision * above {
+            return;
         }
-        let packing = best?;
-        let mut plan = Plan::empty(self.problem.machines.len());
-        lay_out(&packing.columns, 0, &mut region.pools.clone(), &mut plan);
-        Some((packing.flow, plan))
-    }
-
-    /// Every partition of the regions into groups, each a pipeline of its own; groups by bit mask.
-    fn groups(&mut self, should_stop: &mut dyn FnMut() -> bool) {
-        let regions = self.regions.len();
-        if regions > MAX_GROUPED {
-            let parts: Vec<_> =
-                (0..regions).filter_map(|region| self.group(1 << region, should_stop)).collect();
+        let kinds = Kinds { tables: &self.problem.tables, counts: &region.counts };
+        let Level { columns, effort } = level;
+        // The first blocks of many machines roughly, so that every region gets its turn.
+        let precision = if columns == Columns::Blocks { precision.max(ROUGH) } else { precision };
+        let search =
+            Search { layers: self.problem.layers, depth: None, above, below, precision, columns, effort };
+        let (packing, limit) = pack(kinds, search, should_stop);
+        known.limit = limit;
+        if let Some(packing) = packing {
             let mut plan = Plan::empty(self.problem.machines.len());
-            for (_, part) in &parts {
-                merge(&mut plan, part);
-            }
-            return self.offer(plan);
-        }
-        let full = (1usize << regions) - 1;
-        let mut best: Vec<Option<(f64, Plan)>> = vec![None; full + 1];
-        let mut masks: Vec<usize> = (1..=full).collect();
-        // Single regions first, then all of them in one chain, then what is between.
-        masks.sort_by_key(|&mask| (mask.count_ones() != 1, mask != full, mask.count_ones(), mask));
-        for mask in masks {
-            if should_stop() || self.is_solved() {
-                break;
-            }
-            best[mask] = self.group(mask, should_stop);
-            self.combine(&best, full);
+            lay_out(&packing.columns, 0, &mut region.pools.clone(), &mut plan);
+            known.best = Some((packing.flow, plan));
         }
     }
-
-    /// Offers the best partition of all regions among the groups known.
-    fn combine(&mut self, groups: &[Option<(f64, Plan)>], full: usize) {
-        let mut value = vec![0.0; full + 1];
-        let mut choice = vec![0; full + 1];
-        for mask in 1..=full {
-            let mut part = mask;
-            while part > 0 {
-                let with = groups[part].as_ref().map_or(0.0, |(flow, _)| *flow) + value[mask & !part];
-                if with > value[mask] {
-                    (value[mask], choice[mask]) = (with, part);
-                }
-                part = (part - 1) & mask;
-            }
-        }
-        let mut plan = Plan::empty(self.problem.machines.len());
-        let mut mask = full;
-        while choice[mask] != 0 {
-            if let Some((_, part)) = &groups[choice[mask]] {
-                merge(&mut plan, part);
-            }
-            mask &= !choice[mask];
-        }
-        self.offer(plan);
-    }
-
-    /// The best pipeline through exactly these regions.
-    fn group(&self, mask: usize, should_stop: &mut dyn FnMut() -> bool) -> Option<(f64, Plan)> {
-        let members: Vec<usize> = (0..self.regions.len()).filter(|region| mask >> region & 1 == 1).collect();
-        let counts = self.counts_of(&members);
-        let precision = self.options.precision;
-        let bound = configuration_bound(
-            self.problem.layers,
-            &self.problem.tables,
-            &counts,
-            precision / 4.0,
-            should_stop,
-        );
-        if let [only] = members[..] {
-            return self.pipeline(&self.regions[only], bound, should_stop);
-        }
-        let orders = permutations(&members);
-        let mut best: Option<(f64, Plan)> = None;
-        let (mut low, mut high) = (0.0, bound);
-        let mut target = high;
-        while high - low > precision / 4.0 * high && !should_stop() {
-            match self.chains(&members, &orders, target, should_stop) {
-                Some((flow, plan)) => {
-                    low = flow.max(target);
-                    best = Some((flow, plan));
-                }
-                None => high = target,
-            }
-            target = f64::midpoint(low, high);
-        }
-        best
-    }
-
-    /// A chain over the regions in any of the orders that carries `flow`.
-    fn chains(
-        &self,
-        members: &[usize],
-        orders: &[Vec<usize>],
-        flow: f64,
-        should_stop: &mut dyn FnMut() -> bool,
-    ) -> Option<(f64, Plan)> {
-        let flow = flow * (1.0 - 1e-12);
-        let layers = self.problem.layers;
-        let verdict = covered_layers(&self.problem.tables, &self.counts_of(members), flow, None);
-        if verdict.layers < layers as f64 {
-            return None;
-        }
-        let worth = Worth { prices: &verdict.prices, slack: verdict.layers - layers as f64 + 1e-6 };
-        let mut packs: Vec<Option<RegionPack>> = Vec::new();
-        for (region, part) in self.regions.iter().enumerate() {
-            packs.push(if members.contains(&region) {
-                RegionPack::new(&self.problem.tables, part, (layers, flow), worth, should_stop)
-            } else {
-                None
-            });
-        }
-        let chain = Chain {
-            problem: self.problem,
-            regions: &self.regions,
-            packs: &packs,
-            prices: &verdict.prices,
-            flow,
-        };
-        orders
-            .iter()
-            .filter_map(|order| chain.search(order, should_stop))
-            .find(|(value, _)| *value >= flow * (1.0 - 1e-9))
-    }
-
-    fn counts_of(&self, members: &[usize]) -> Vec<usize> {
-        let table =
-            |table: usize| members.iter().map(|&region| self.regions[region].counts[table] as usize).sum();
-        (0..self.problem.tables.len()).map(table).collect()
-    }
-}
-
-fn merge(plan: &mut Plan, part: &Plan) {
-    for (machine, span) in part.used() {
-        plan.spans[machine] = Some(span);
-    }
-}
-
-fn permutations(members: &[usize]) -> Vec<Vec<usize>> {
-    if members.len() <= 1 {
-        return vec![members.to_vec()];
-    }
-    let mut all = Vec::new();
-    for (position, &first) in members.iter().enumerate() {
-        let mut rest = members.to_vec();
-        rest.remove(position);
-        for mut order in permutations(&rest) {
-            order.insert(0, first);
-            all.push(order);
-        }
-    }
-    all
 }
 
 /// Machines that a request passes at most on its way through a plan; zero if none leads through.
