@@ -22,6 +22,8 @@ pub(super) struct Prune<'a> {
     pub prices: &'a [f64],
     /// What may be spent beyond the length reached.
     pub slack: f64,
+    /// Whether the first vector that reaches the most layers ends the search.
+    pub until_reached: bool,
 }
 
 /// The table.
@@ -64,11 +66,11 @@ impl Lengths {
         self.counts.len()
     }
 
-    /// Fills the table up to the first vector that reaches `goal` layers, or all of it if there is no goal; `None` if stopped.
+    /// Fills the table with lengths up to `most`; `None` if stopped.
     pub fn fill(
         &mut self,
         most: usize,
-        goal: Option<Prune<'_>>,
+        prune: Option<Prune<'_>>,
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Option<()> {
         let top = 1u128 << most;
@@ -80,14 +82,14 @@ impl Lengths {
                 return None;
             }
             let mut here = self.reach[state];
-            if let Some(Prune { prices, slack }) = goal {
+            if let Some(Prune { prices, slack, until_reached }) = prune {
                 let spent: f64 =
                     digits.iter().zip(prices).map(|(&digit, price)| f64::from(digit) * price).sum();
                 // Shorter than this, and what is left cannot make up for it.
                 let least = bit_at_least(spent - slack);
                 here = if least >= BITS { 0 } else { here & (u128::MAX << least) };
                 self.reach[state] = here;
-                if here & top != 0 {
+                if until_reached && here & top != 0 {
                     self.reach.truncate(state + 1);
                     return Some(());
                 }

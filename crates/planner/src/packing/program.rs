@@ -176,7 +176,7 @@ impl Rest {
         let step =
             |&column: &usize| Step { length: self.columns[column].length, uses: self.uses(column).collect() };
         let mut lengths = Lengths::new(&self.counts, self.open.iter().map(step).collect())?;
-        let prune = Prune { prices: &relaxed.prices, slack: relaxed.slack };
+        let prune = Prune { prices: &relaxed.prices, slack: relaxed.slack, until_reached: true };
         if lengths.fill(self.layers, Some(prune), should_stop).is_none() {
             return Some(Answer::Unknown);
         }

@@ -1,13 +1,13 @@
 //! One region at one target flow: its columns, and the lengths that every vector of its machines reaches.
 
 use crate::packing::generate::{Wanted, generate};
-use crate::packing::lengths::{BITS, Lengths, Step};
+use crate::packing::lengths::{BITS, Lengths, Prune, Step};
 use crate::packing::{Column, Kinds, Problem, Table, Worth, stages};
 
 /// Columns kept for one region.
 const MAX_COLUMNS: usize = 4_000;
 /// Columns tried on vectors of counts, at most.
-const MAX_WORK: usize = 150_000_000;
+const MAX_WORK: usize = 100_000_000;
 /// Columns kept however many vectors there are.
 const MIN_COLUMNS: usize = 40;
 /// Columns of each size that are tried where the flow leaves or enters the region.
@@ -104,7 +104,9 @@ impl RegionPack {
         columns.truncate((MAX_WORK / states).max(MIN_COLUMNS));
         let steps = columns.iter().map(|column| Step { length: column.length, uses: column.uses.clone() });
         let mut lengths = Lengths::new(&region.counts, steps.collect())?;
-        lengths.fill(layers, None, should_stop)?;
+        // What wastes more than the whole may waste cannot be part of it.
+        let prune = Prune { prices: worth.prices, slack: worth.slack, until_reached: false };
+        lengths.fill(layers, Some(prune), should_stop)?;
         let within = lengths.within();
         let border = border(&columns, worth.prices);
         Some(Self { columns, border, lengths, within })
