@@ -9,8 +9,9 @@ use crate::packing::{Kinds, Plan};
 const EFFORT: u64 = 3_000_000;
 
 impl Run<'_> {
-    /// Complete search between the best plan and the bound.
-    pub(super) fn complete(&mut self, should_stop: &mut dyn FnMut() -> bool) {
+    /// Complete search between the best plan and the bound; whether every question was decided, so that no other way to place
+    /// machines can carry more where links do not bind.
+    pub(super) fn complete(&mut self, should_stop: &mut dyn FnMut() -> bool) -> bool {
         let problem = self.problem;
         let counts = problem.counts();
         let available: Vec<u32> =
@@ -18,6 +19,7 @@ impl Run<'_> {
         let kinds = Kinds { tables: &problem.tables, counts: &available };
         let (mut low, mut high) = (self.flow(), self.outcome.bound);
         let least = least_throughput(&problem.tables, &counts);
+        let mut decided = true;
         while high - low > 0.5 * self.options.precision * high && !should_stop() {
             let target = f64::midpoint(low, high);
             let verdict = covered_layers(&problem.tables, &counts, target, None);
@@ -38,12 +40,13 @@ impl Run<'_> {
                     self.lower_bound_to(high);
                 }
                 // Not decided here: look closer to what is known to work.
-                Found::Unknown => high = target,
+                Found::Unknown => (high, decided) = (target, false),
             }
             if high < 1e-9 * self.outcome.bound {
                 break;
             }
         }
+        decided
     }
 
     fn with_machines(&self, placed: &[Placed]) -> Plan {

@@ -131,6 +131,7 @@ impl Run<'_> {
         let narrow = problem.network.between.iter().copied().fold(f64::INFINITY, f64::min) < bound;
         let narrow = self.regions.len() > 1 && narrow;
         let mut is_wide = true;
+        let mut decided = false;
         let mut blind = Known { best: None, limit: bound };
         let mut groups = Groups::new(self, should_stop);
         let first = Level { columns: Columns::Stages, effort: 0 };
@@ -153,9 +154,9 @@ impl Run<'_> {
                 groups.improve(self, level, should_stop);
             }
             if level == first && problem.machines.len() <= MAX_EXACT && !self.is_solved() {
-                self.complete(should_stop);
+                decided = self.complete(should_stop);
             }
-            if self.is_solved() || should_stop() {
+            if decided || self.is_solved() || should_stop() {
                 break;
             }
         }
