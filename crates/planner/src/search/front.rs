@@ -44,6 +44,7 @@ pub(super) fn sweep(
             below,
             precision: 1e-3,
             columns: Columns::Stages,
+            effort: 0,
         };
         let (Some(packing), _) = pack(kinds, search, &mut stop) else { continue };
         below = packing.flow;
