@@ -117,9 +117,12 @@ impl<'a> Instance<'a> {
 /// The model does not fit on the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{model} has {layers} layers ({weights} of weights), the machines hold {holds} of them ({memory} of memory, part of \
-     which the cache needs): at least {missing} more are needed for weights; add machines, or take a smaller or \
-     quantised model"
+    "{model} has {layers} layers ({:.1} GB of weights), the machines hold {holds} of them ({:.1} GB of memory, part of \
+     which the cache needs): at least {:.1} GB more are needed for weights; add machines, or take a smaller or quantised \
+     model",
+    .weights.gigabytes(),
+    .memory.gigabytes(),
+    .missing.gigabytes()
 )]
 pub struct ModelTooLarge {
     /// The model.

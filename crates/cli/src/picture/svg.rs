@@ -91,7 +91,7 @@ fn heading(svg: &mut String, scene: &Scene<'_>) {
     let title =
         format!("{} on {}: {:.1} tokens/s", report.model, report.cluster, report.throughput_tokens_per_s);
     let below = format!(
-        "planner {} · {:.0} % of the compute bound {:.1} · {} machines of {} carry tokens · longest pipeline {} machines",
+        "planner {} · {:.0} % of the bound {:.1} · {} machines of {} carry tokens · longest pipeline {} machines",
         report.planner,
         100.0 * report.throughput_tokens_per_s / report.upper_bound_tokens_per_s.max(f64::MIN_POSITIVE),
         report.upper_bound_tokens_per_s,
