@@ -84,3 +84,39 @@ proptest! {
         prop_assert!(flow <= best && best <= bound, "{flow} {best} {bound}");
     }
 }
+
+/// The same machines in another order.
+fn reversed(problem: &Problem) -> Problem {
+    let mut other = problem.clone();
+    other.machines.reverse();
+    other.network.source.reverse();
+    other.network.sink.reverse();
+    other
+}
+
+/// One more machine, a copy of the first.
+fn with_one_more(problem: &Problem) -> Problem {
+    let mut other = problem.clone();
+    other.machines.push(problem.machines[0]);
+    other.network.source.push(problem.network.source[0]);
+    other.network.sink.push(problem.network.sink[0]);
+    other
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+
+    #[test]
+    fn names_change_nothing(problem in problem()) {
+        let (flow, bound) = solved(&problem);
+        let (renamed, other) = solved(&reversed(&problem));
+        prop_assert!((flow - renamed).abs() <= 1e-4 * flow && (bound - other).abs() <= 3e-4 * bound);
+    }
+
+    #[test]
+    fn one_more_machine_is_never_worse(problem in problem()) {
+        let (flow, _) = solved(&problem);
+        let (more, _) = solved(&with_one_more(&problem));
+        prop_assert!(more >= flow * (1.0 - 1e-4), "{flow} with fewer, {more} with more");
+    }
+}
