@@ -273,6 +273,8 @@ fn truncated_empty_and_binary_texts_are_refused() {
     assert!(refused("\0\u{1}\u{2}").contains("is not the JSON"));
     let long = refused(&with(LLAMA, "hidden_size", Some(&format!("\"{}\"", "x".repeat(10_000)))));
     assert!(long.len() < 300, "{long}");
+    let long = refused(&format!("\"{}\"", "x".repeat(10_000)));
+    assert!(long.contains("invalid type: string \"xxx") && long.len() < 300, "{long}");
 }
 
 #[test]

@@ -87,6 +87,10 @@ fn a_bad_row_is_refused_with_its_line() {
             "all 3 have no prompt or no answer",
         ),
         (
+            format!("{{\"timestamp\": \"{}\"}}\n", "x".repeat(10_000)),
+            ":1: is not a request of a Mooncake trace: invalid type: string",
+        ),
+        (
             "{\"timestamp\": 0, \"input_length\": 5}\n".to_owned(),
             ":1: is not a request of a Mooncake trace: missing field `output_length`",
         ),

@@ -56,6 +56,8 @@ impl<'a> Keys<'a> {
             Err(error) => {
                 let text = error.to_string();
                 let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
+                // serde quotes what it found, however long that is.
+                let problem = cut(problem, 160);
                 let problem = format!("is not the JSON of a model configuration: {problem}");
                 Err(FileError::new(source.origin, problem).at_line(error.line().max(1)))
             }
@@ -162,11 +164,12 @@ impl<'a> Keys<'a> {
 
 /// Enough of a value to recognise it.
 pub(super) fn shorten(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if one_line.chars().count() <= SHOWN {
-        return one_line.chars().filter(|c| !c.is_control()).collect();
-    }
-    let start: String = one_line.chars().filter(|c| !c.is_control()).take(SHOWN).collect();
-    format!("{start}…")
+    cut(&text.split_whitespace().collect::<Vec<_>>().join(" "), 60)
+}
+
+/// The first `most` characters that can be shown.
+fn cut(text: &str, most: usize) -> String {
+    let mut shown = text.chars().filter(|c| !c.is_control());
+    let start: String = shown.by_ref().take(most).collect();
+    if shown.next().is_some() { format!("{start}…") } else { start }
 }

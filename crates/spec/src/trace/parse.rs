@@ -132,6 +132,8 @@ fn mooncake(line: &str) -> Result<Row, String> {
     let row: Mooncake = serde_json::from_str(line).map_err(|error| {
         let text = error.to_string();
         let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
+        // serde quotes what it found, however long that is.
+        let problem: String = problem.chars().filter(|c| !c.is_control()).take(160).collect();
         format!("is not a request of a Mooncake trace: {problem}")
     })?;
     let arrival = seconds(row.timestamp / 1e3, "timestamp", &row.timestamp.to_string())?;
