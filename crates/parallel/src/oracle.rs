@@ -60,7 +60,7 @@ pub fn token_numbers(shape: &LayerShape) -> (usize, usize) {
 pub struct Output {
     /// The hidden state after the layer.
     pub hidden: Vec<f64>,
-    /// By how much the nearest expert or group that was not chosen lost; infinite without experts.
+    /// By how much the nearest expert or group that was not chosen lost, in sigmoid scores; infinite without experts.
     pub routing_margin: f64,
 }
 
@@ -275,7 +275,12 @@ fn mixture(
             (scores, ranking, scaling, true)
         }
     };
-    margin = margin.min(margin_of(&ranking, per_token as usize));
+    // Probabilities of many experts are all small; a quarter of the logits' distance is what sigmoid scores differ by.
+    let own_margin = match routing {
+        Routing::Softmax { .. } => margin_of(&logits, per_token as usize) / 4.0,
+        Routing::Sigmoid { .. } => margin_of(&ranking, per_token as usize),
+    };
+    margin = margin.min(own_margin);
     let least = sorted(&ranking)[per_token as usize - 1];
     let winners: Vec<usize> = (0..ranking.len()).filter(|&expert| ranking[expert] >= least).collect();
     let sum: f64 = winners.iter().map(|&expert| scores[expert]).sum();

@@ -205,7 +205,8 @@ impl<T: Real> AttentionPart<'_, T> {
     }
 
     fn plant_faults(&self, outputs: &mut [T], statistics: &mut [Statistics<T>]) {
-        if self.options.has(Fault::DroppedShard) && self.kv + 1 == self.group.len() {
+        let last = self.group.len() > 1 && self.kv + 1 == self.group.len();
+        if self.options.has(Fault::DroppedShard) && last {
             statistics.fill(Statistics::EMPTY);
         }
         if self.options.has(Fault::NoEmptyIdentity) {
