@@ -171,7 +171,9 @@ impl Cells<'_> {
 impl Limits {
     /// The rows of a model on a cluster of so many machines, by machine type and layers.
     ///
-    /// `is_model` says which names of the file mean the model, `model` is what to call it in messages.
+    /// `is_model` says which names of the file mean the model, `model` is what to call it in messages. Rows are declared for
+    /// a cluster of some size (`c24`); where the file has those of one cluster only, they are taken whatever its size, with
+    /// a note.
     ///
     /// # Errors
     /// No rows of that model or that cluster (with those that there are), or two names in the file that both mean the
@@ -181,6 +183,7 @@ impl Limits {
         model: &str,
         is_model: impl Fn(&str) -> bool,
         machines: usize,
+        notes: &mut Vec<String>,
     ) -> Result<BTreeMap<String, BTreeMap<u32, DeclaredRow>>, FileError> {
         let fail = |problem: String| FileError::new(&self.origin, problem);
         let models: BTreeSet<&str> = self.rows.iter().map(|row| row.model.as_str()).collect();
@@ -199,18 +202,28 @@ impl Limits {
         let wanted = format!("c{machines}");
         let clusters: BTreeSet<&str> =
             self.rows.iter().filter(|row| row.model == name).map(|row| row.cluster.as_str()).collect();
-        if !clusters.contains(wanted.as_str()) {
+        let chosen = match clusters.iter().next() {
+            Some(only) if clusters.len() == 1 => (*only).to_owned(),
+            _ => wanted.clone(),
+        };
+        if chosen != wanted {
+            notes.push(format!(
+                "the limits of `{name}` are declared for cluster_counts `{chosen}` and are taken for this cluster of {machines} \
+                 machines, although throughputs depend on the whole cluster"
+            ));
+        }
+        if !clusters.contains(chosen.as_str()) {
             return Err(fail(format!("has no rows of `{name}` with cluster_counts `{wanted}`")).help(format!(
                 "the cluster has {machines} machines, and throughputs depend on the whole cluster; it has: {}",
                 list(&clusters)
             )));
         }
         let mut types: BTreeMap<String, BTreeMap<u32, DeclaredRow>> = BTreeMap::new();
-        for row in self.rows.iter().filter(|row| row.model == name && row.cluster == wanted) {
+        for row in self.rows.iter().filter(|row| row.model == name && row.cluster == chosen) {
             let rows = types.entry(row.machine_type.clone()).or_default();
             if rows.insert(row.layers, row.declared).is_some() {
                 let problem = format!(
-                    "has a second row of `{name}` `{wanted}` for {} with {} layers",
+                    "has a second row of `{name}` `{chosen}` for {} with {} layers",
                     shorten(&row.machine_type),
                     row.layers
                 );

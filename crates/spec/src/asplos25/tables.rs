@@ -25,7 +25,7 @@ pub(super) fn cost_tables(
         let is_model = |name: &str| {
             same_name(name, inputs.model.name) || model.paper.is_some_and(|paper| paper.is_named(name))
         };
-        let rows = limits.select(&model.name, is_model, inputs.cluster.types.len())?;
+        let rows = limits.select(&model.name, is_model, inputs.cluster.types.len(), notes)?;
         for (machine_type, rows) in sort_in(&types, rows, &limits.origin, notes)? {
             tables.types.entry(machine_type).or_default().declared = rows;
         }

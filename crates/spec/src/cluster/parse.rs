@@ -82,8 +82,15 @@ impl Cluster {
     }
 }
 
+/// Devices of its own that a cluster file may describe.
+const MAX_DEVICES: usize = 1000;
+
 /// The built-in devices and those that the file describes; one of the same name goes before a built-in one.
 fn catalogue(source: &Source<'_>, raw: &RawCluster) -> Result<DeviceCatalogue, FileError> {
+    if raw.devices.len() > MAX_DEVICES {
+        let problem = format!("describes {} devices, at most {MAX_DEVICES} are read", raw.devices.len());
+        return Err(FileError::new(source.origin, problem).help("leave out those that no machine has"));
+    }
     let mut catalogue = DeviceCatalogue::builtin();
     for (name, raw) in &raw.devices {
         let refuse = |problem: String| source.error_at(&name.span(), problem);

@@ -131,6 +131,21 @@ fn unknown_devices_and_models_are_kept() {
 }
 
 #[test]
+fn limits_of_one_other_cluster_are_taken_with_a_note() {
+    let mut files = small();
+    let table = files.limits.clone().unwrap();
+    let only_another: Vec<&str> = table.lines().filter(|line| !line.contains(",c24,")).collect();
+    files.limits = Some(only_another.join("\n").replace("LLaMa70B,c2,", "LLaMa70B,c10,"));
+    let imported = files.import("llama-2-70b").unwrap();
+    assert!(
+        imported.notes.iter().any(|note| note.contains("declared for cluster_counts `c10`")),
+        "{:?}",
+        imported.notes
+    );
+    assert!(imported.cluster.cost_tables[0].types.values().any(|tables| !tables.declared.is_empty()));
+}
+
+#[test]
 fn limits_of_another_cluster_are_not_taken() {
     let mut files = small();
     let table = files.limits.clone().unwrap();

@@ -1,0 +1,126 @@
+//! `helix plan` from outside: what scripts read, what it writes, and how it refuses.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn helix(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_helix")).args(arguments).output().expect("the helix command starts")
+}
+
+/// A folder of this test's own whose name has a space.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("plan {name}"));
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    folder
+}
+
+fn json(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("standard output is one JSON document")
+}
+
+fn refused(arguments: &[&str], code: i32) -> String {
+    let output = helix(arguments);
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(output.stdout.is_empty(), "nothing on standard output");
+    String::from_utf8(output.stderr).expect("text")
+}
+
+const SINGLE: [&str; 5] = ["plan", "--cluster", "single24", "--model", "llama-2-70b"];
+
+fn single<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [SINGLE.as_slice(), more].concat()
+}
+
+#[test]
+fn json_has_the_fields_that_scripts_rely_on_and_the_files_are_written() {
+    let folder = folder("fields");
+    let [placement, html, svg] = ["placement.toml", "plan.html", "plan.svg"].map(|name| folder.join(name));
+    let [placement, html, svg] = [&placement, &html, &svg].map(|path| path.to_str().expect("UTF-8"));
+    let arguments = [
+        "--planner",
+        "swarm",
+        "--objective",
+        "max-flow",
+        "--format",
+        "json",
+        "-o",
+        placement,
+        "--html",
+        html,
+        "--svg",
+        svg,
+    ];
+    let plan = json(&helix(&single(&arguments)));
+    assert_eq!(plan["planner"], "swarm");
+    assert!((plan["throughput_tokens_per_s"].as_f64().unwrap() - 757.853_185).abs() < 1e-5);
+    assert!((plan["upper_bound_tokens_per_s"].as_f64().unwrap() - 2_803.860_988).abs() < 1e-5);
+    assert_eq!(plan["depth"], 20);
+    assert_eq!(plan["placement"].as_array().unwrap().len(), 24);
+    assert_eq!(
+        plan["placement"][0]["end"].as_u64().unwrap() - plan["placement"][0]["start"].as_u64().unwrap(),
+        4
+    );
+    assert_eq!(plan["unused_machines"].as_array().unwrap().len(), 4);
+    for field in ["gap", "solve_seconds", "predicted_decode_tokens_per_s", "bottleneck"] {
+        assert!(!plan[field].is_null(), "{field}");
+    }
+    let flows = plan["flows"].as_array().unwrap();
+    assert!(flows.iter().all(|flow| flow["from"].is_string() && flow["tokens_per_s"].is_f64()));
+    for (path, begins) in [(html, "<!doctype html>"), (svg, "<svg ")] {
+        assert!(std::fs::read_to_string(path).unwrap().starts_with(begins), "{path}");
+    }
+    let page = std::fs::read_to_string(html).unwrap();
+    assert!(!page.contains("src=") && !page.contains("<link"), "the page loads nothing");
+    // The placement comes back with the same answer, and as the text of a person.
+    let again = json(&helix(&single(&["--evaluate", placement, "--format", "json"])));
+    assert_eq!(again["throughput_tokens_per_s"], plan["throughput_tokens_per_s"]);
+    assert_eq!(again["planner"], "given");
+    let text = helix(&single(&["--evaluate", placement]));
+    let text = String::from_utf8(text.stdout).unwrap();
+    assert!(text.contains("only t4-8 (T4, 757.9 tok/s) holds layers 64..68, and it is fully used"), "{text}");
+}
+
+#[test]
+fn the_default_planner_proves_the_optimum_of_the_papers_cluster() {
+    let plan = json(&helix(&single(&["--objective", "max-flow", "--format", "json"])));
+    assert!(plan["throughput_tokens_per_s"].as_f64().unwrap() >= 2_045.6);
+    assert!(plan["gap"].as_f64().unwrap() <= 1e-3);
+    assert!(plan["front"].as_array().unwrap().len() > 3);
+    assert_eq!(plan["candidates"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn a_placement_that_cannot_run_says_why_with_its_code() {
+    let folder = folder("refusals");
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let head = "version = 1\nmodel = \"llama-2-70b\"\nmodel_layers = 80\n";
+    let gap =
+        write("gap.toml", &format!("{head}machines = [{{ machine = \"a100-1\", start = 0, end = 12 }}]\n"));
+    assert!(refused(&single(&["--evaluate", &gap]), 4).contains("no machine holds layers 12..80"));
+    let key = write("key.toml", &format!("{head}machins = []\n"));
+    let error = refused(&single(&["--evaluate", &key]), 3);
+    assert!(error.contains("key.toml:4: unknown key `machins`; did you mean `machines`?"), "{error}");
+    let range =
+        write("range.toml", &format!("{head}machines = [{{ machine = \"t4-1\", start = 0, end = 70 }}]\n"));
+    assert!(refused(&single(&["--evaluate", &range]), 4).contains("t4-1 cannot hold layers 0..70"));
+    assert!(refused(&single(&["--evaluate", "/nowhere.toml"]), 3).contains("/nowhere.toml"));
+    assert!(
+        refused(&["plan", "--cluster", "single24", "--model", "deepseek-r1"], 4)
+            .contains("GB more are needed")
+    );
+    assert!(refused(&["plan", "--cluster", "singel24", "--model", "llama-2-70b"], 3).contains("single24"));
+    assert!(refused(&single(&["--budget", "0s"]), 2).contains("needs some time"));
+    assert!(refused(&single(&["--max-depth", "3"]), 4).contains("3 are allowed"));
+}
