@@ -93,8 +93,9 @@ pub fn time_table(folder: &Path, machine_type: &str, what: &str) -> TimeTable {
 pub fn published_tables(folder: &Path) -> CostTables {
     let text = std::fs::read_to_string(folder.join("profiles/node_limits_24.csv")).expect("the limits");
     let limits = parse_limits(&text, "limits").expect("a table");
-    let declared =
-        limits.select("llama-2-70b", |name| name == "LLaMa70B", 24).expect("rows of the 24 machines");
+    let declared = limits
+        .select("llama-2-70b", |name| name == "LLaMa70B", 24, &mut Vec::new())
+        .expect("rows of the 24 machines");
     let tables = |name: &str, declared| TypeTables {
         declared,
         prompt: Some(time_table(folder, name, "prompt")),
