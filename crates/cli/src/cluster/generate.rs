@@ -57,7 +57,7 @@ impl Common {
   helix cluster generate single --machines A100=4,L4=8,T4=12 --seed 1 -o cluster.toml")]
 struct SingleArguments {
     /// Kinds of machines and how many of each; several devices in a machine are written L4x2
-    #[arg(long, value_name = "KIND=COUNT,…")]
+    #[arg(long, value_name = "KIND=COUNT,…", default_value = "A100=4,L4=8,T4=12")]
     machines: MachineMix,
     /// Of every link
     #[arg(long, default_value = "8 Gbit/s")]
@@ -77,7 +77,7 @@ struct SingleArguments {
   helix cluster generate regions --machines H100x8=4 --regions 2 --between-latency '80 ms +- 5 ms'")]
 struct RegionsArguments {
     /// Machines: once, to be dealt to the regions at random, or once for each region
-    #[arg(long, value_name = "KIND=COUNT,…", required = true)]
+    #[arg(long, value_name = "KIND=COUNT,…", default_values = ["A100=4", "L4=2,T4=8", "L4=6,T4=4"])]
     machines: Vec<MachineMix>,
     /// How many regions [default: as many as `--machines` are given]
     #[arg(long)]
@@ -107,10 +107,10 @@ struct RegionsArguments {
   helix cluster generate random --kinds A100,L4,T4,T4x2 --count 40 --slow-percent 30 --seed 3 -o cluster.toml")]
 struct RandomArguments {
     /// Kinds of machines to draw from
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', default_value = "A100,L4,T4")]
     kinds: Vec<MachineKind>,
     /// How many machines
-    #[arg(long)]
+    #[arg(long, default_value_t = 24)]
     count: u32,
     /// Of a hundred pairs of machines, how many have a slow link
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u8).range(0..=100))]
