@@ -10,6 +10,10 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let fail = |error: std::io::Error| {
         Failure::new(Kind::Other, format!("{} cannot be written: {error}", path.display()))
     };
+    // A device or a pipe is written to, not replaced.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return fs::write(path, text).map_err(fail);
+    }
     let Some(name) = path.file_name() else {
         return Err(Failure::usage(format!("{} is not the name of a file", path.display())));
     };

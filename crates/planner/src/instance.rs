@@ -59,20 +59,25 @@ impl<'a> Instance<'a> {
         self.costs.wire()
     }
 
-    /// Throughput that the machines cannot exceed together, whatever the placement \[tokens/s\]: every machine at its
-    /// best number of layers, its network interface included, shared by all layers
+    /// Throughput that the machines cannot exceed together with as many layers as a planner gives them, whatever the
+    /// placement \[tokens/s\]: every machine at its best number of layers, shared by all layers
     /// (`1/L · Σ max_k k · min(T(k), NIC)`; the "max compute throughput" of the paper's artifact).
+    ///
+    /// The interface counts with its wider direction, and not for a machine that holds the whole model: one side of a
+    /// machine may carry bare token ids.
     #[must_use]
     pub fn compute_bound(&self) -> f64 {
-        let activation = self.wire().activation.0 as f64;
+        let wire = self.wire();
+        let activation = (wire.activation.0 + wire.token.0) as f64;
         let work: f64 = self
             .cluster
             .machine_ids()
             .map(|id| {
                 let nic = self.cluster.machine(id).nic;
-                let nic = nic.inbound.min(nic.outbound).bytes_per_second() / activation;
+                let nic = nic.inbound.max(nic.outbound).bytes_per_second() / activation;
+                let capped = |k: u32, t: f64| if k < self.model.layers { t.min(nic) } else { t };
                 (1..=self.planned_layers(id))
-                    .filter_map(|k| self.planned_throughput(id, k).map(|t| f64::from(k) * t.min(nic)))
+                    .filter_map(|k| self.planned_throughput(id, k).map(|t| f64::from(k) * capped(k, t)))
                     .fold(0.0, f64::max)
             })
             .sum();

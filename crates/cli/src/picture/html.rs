@@ -32,6 +32,9 @@ pub fn page(scene: &Scene<'_>) -> String {
         escape(&report.cost),
         if report.partial_inference { "on" } else { "off" },
     );
+    if let Some(note) = &report.note {
+        let _ = writeln!(html, "<p>Note: {}</p>", escape(note));
+    }
     cards(&mut html, report);
     html.push_str("<div class=\"scroll\">\n");
     html.push_str(&drawing(scene));
@@ -54,7 +57,7 @@ fn cards(html: &mut String, report: &PlanReport) {
         (format!("{:.1}", report.throughput_tokens_per_s), "tokens/s, prompt and decode together"),
         (format!("{:.1}", report.upper_bound_tokens_per_s), "tokens/s at most on these machines"),
         (format!("{share:.0} %"), "of that bound"),
-        (format!("{:.1}", report.predicted_decode_tokens_per_s), "decode tokens/s at most"),
+        (format!("{:.1}", report.predicted_decode_tokens_per_s), "decode tokens/s, a cheap estimate"),
         (report.depth.to_string(), "machines in the longest pipeline"),
         (report.unused_machines.len().to_string(), "machines that carry nothing"),
     ];

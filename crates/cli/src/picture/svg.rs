@@ -261,7 +261,7 @@ fn profile(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
     let mut sorted = scene.layer_capacity.clone();
     sorted.sort_by(f64::total_cmp);
     let typical = sorted.get(sorted.len() * 9 / 10).copied().unwrap_or(most);
-    let top = most.min(1.3 * typical.max(scene.report.throughput_tokens_per_s));
+    let top = most.min(1.3 * typical.max(scene.report.throughput_tokens_per_s)).max(1.0);
     let base = frame.bottom + PROFILE + 10.0;
     let y = |value: f64| base - (value.min(top) / top) * (PROFILE - 18.0);
     let mut path = format!("M{:.1} {base:.1}", frame.x(0));

@@ -115,7 +115,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_depth: Option<u32>,
     /// Search nothing: validate and report this placement
-    #[arg(long, value_name = "PLACEMENT", conflicts_with = "planner")]
+    #[arg(long, value_name = "PLACEMENT", conflicts_with_all = ["planner", "max_depth"])]
     evaluate: Option<PathBuf>,
     /// Let requests enter a machine in the middle of its layer range; petals always does
     #[arg(long)]
@@ -223,7 +223,14 @@ fn search(
         Planner::Separate => Baseline::Separate,
         Planner::SeparatePlus => Baseline::SeparatePlus,
     };
-    Ok(Found::alone(plan_baseline(instance, baseline)?))
+    let plan = plan_baseline(instance, baseline)?;
+    if !arguments.partial_inference {
+        return Ok(Found::alone(plan));
+    }
+    let Plan { planner, mut placement, .. } = plan;
+    placement.partial_inference = PartialInference::On;
+    let evaluation = evaluate(instance, &placement)?;
+    Ok(Found::alone(Plan { planner, placement, evaluation }))
 }
 
 fn cost_failure(error: helix_cost::CostError) -> Failure {

@@ -241,7 +241,8 @@ impl Subject<'_> {
             throughput_tokens_per_s: throughput,
             upper_bound_tokens_per_s: bound,
             compute_bound_tokens_per_s: evaluation.compute_bound,
-            gap: (throughput > 0.0 && self.gap_is_about_the_goal).then(|| (bound - throughput) / throughput),
+            gap: (throughput > 0.0 && self.gap_is_about_the_goal && self.found.proven)
+                .then(|| (bound - throughput) / throughput),
             solve_seconds: self.solve_seconds,
             depth: evaluation.depth(),
             mean_depth: evaluation.mean_depth(),

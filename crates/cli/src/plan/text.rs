@@ -22,6 +22,9 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
         report.cost,
         if report.partial_inference { "on" } else { "off" }
     )?;
+    if let Some(note) = &report.note {
+        writeln!(output, "note: {note}\n")?;
+    }
     if !report.candidates.is_empty() {
         candidates(output, report)?;
     }

@@ -15,22 +15,35 @@ pub fn bottleneck(cluster: &Cluster, placement: &Placement, evaluation: &Evaluat
         ];
     }
     let mut sentences = vec![cut_sentence(cluster, placement, cut)];
-    if let Some(near_end) = &evaluation.bottleneck.cut_near_end {
-        let other = cut_sentence(cluster, placement, near_end);
-        sentences.push(format!("another place is exactly as narrow: {other}"));
-    }
-    sentences.push(advice(cut, evaluation.bottleneck.cut_near_end.is_some()).to_owned());
+    let Some(near_end) = &evaluation.bottleneck.cut_near_end else {
+        sentences.push(advice(cut).to_owned());
+        return sentences;
+    };
+    let other = cut_sentence(cluster, placement, near_end);
+    sentences.push(format!("another place is exactly as narrow: {other}"));
+    let shared: Vec<String> = cut
+        .iter()
+        .filter(|member| near_end.iter().any(|other| other.part == member.part))
+        .map(|member| part_words(cluster, member))
+        .collect();
+    sentences.push(if shared.is_empty() {
+        "more capacity at one of them alone changes nothing".to_owned()
+    } else {
+        format!(
+            "only more capacity at what both share raises the total alone: {}",
+            name_list(shared.into_iter())
+        )
+    });
     sentences
 }
 
-fn advice(cut: &[CutPart], two_places: bool) -> &'static str {
+fn advice(cut: &[CutPart]) -> &'static str {
     let links = cut.iter().any(|member| !matches!(member.part, Part::Compute(_)));
     let machines = cut.iter().any(|member| matches!(member.part, Part::Compute(_)));
-    match (two_places, machines, links) {
-        (true, ..) => "more capacity at one of them alone changes nothing",
-        (_, true, false) => "more throughput on these layers raises the total, anything elsewhere does not",
-        (_, false, _) => "a faster network here raises the total, faster machines do not",
-        (_, true, true) => "more capacity at any of these raises the total, anything elsewhere does not",
+    match (machines, links) {
+        (true, false) => "more throughput on these layers raises the total, anything elsewhere does not",
+        (false, _) => "a faster network here raises the total, faster machines do not",
+        (true, true) => "more capacity at any of these raises the total, anything elsewhere does not",
     }
 }
 
@@ -102,10 +115,14 @@ fn name_list(names: impl ExactSizeIterator<Item = String>) -> String {
 /// Why a machine stands idle.
 pub fn idle(reason: IdleReason) -> &'static str {
     match reason {
-        IdleReason::TooSmall => "cannot hold a single layer with the least useful cache",
+        IdleReason::TooSmall => "can hold no layer: too little memory, or no row in its cost table",
         IdleReason::NoLayers => "got no layers",
-        IdleReason::NothingBefore => "no machine ends where its layers begin, so no request reaches it",
-        IdleReason::NothingAfter => "no machine goes on where its layers end",
+        IdleReason::NothingBefore => {
+            "no request reaches it: nothing that runs ends where its layers begin, or no link leads there"
+        }
+        IdleReason::NothingAfter => {
+            "nothing that leads to the end goes on where its layers end, or no link leads there"
+        }
         IdleReason::NotNeeded => "could work, but the bottleneck lets no more through",
     }
 }

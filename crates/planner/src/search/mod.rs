@@ -5,8 +5,8 @@
 //!     │                └─────pack at every depth──> front ────┼──> exact evaluation ──> objective ──> plan
 //!     └──> baselines ─────────────────────────────────────────┘
 //! ```
-//! Whatever a search claims, the exact evaluator has the last word, so that no plan is ever reported above what it carries
-//! and none is worse than a baseline.
+//! Whatever a search claims, the exact evaluator has the last word: no plan is reported above what it carries, and none is
+//! worse than a baseline by the objective that was asked for.
 
 mod bridge;
 mod front;
@@ -84,8 +84,11 @@ pub struct Found {
     pub plan: Plan,
     /// What it decodes in steady operation, where that was foreseen \[tokens/s\].
     pub steady: Option<f64>,
-    /// No placement has a larger maximum flow \[tokens/s\].
+    /// No placement has a larger maximum flow \[tokens/s\], if it is proven.
     pub bound: f64,
+    /// Whether the bound holds for the plans at hand: it counts the layers that planners give to machines, and separate
+    /// pipelines may give them more.
+    pub proven: bool,
     /// What each planner reached.
     pub candidates: Vec<Candidate>,
     /// Throughput against depth, the shallowest first.
@@ -97,7 +100,8 @@ impl Found {
     #[must_use]
     pub fn alone(plan: Plan) -> Self {
         let bound = plan.evaluation.compute_bound;
-        Self { plan, steady: None, bound, candidates: Vec::new(), front: Vec::new() }
+        let proven = plan.evaluation.throughput <= bound * (1.0 + 1e-9);
+        Self { plan, steady: None, bound, proven, candidates: Vec::new(), front: Vec::new() }
     }
 }
 
@@ -130,7 +134,12 @@ impl Pool<'_> {
             match plan_baseline(self.instance, baseline) {
                 Ok(plan) => {
                     self.candidates.push(Candidate { planner, result: Ok(plan.evaluation.clone()) });
-                    self.offer(baseline.name(), plan.placement, report);
+                    if plan.evaluation.throughput > 0.0 {
+                        let (throughput, depth) = (plan.evaluation.throughput, plan.evaluation.depth());
+                        let planner = baseline.name().to_owned();
+                        report(SearchEvent::Found { planner, throughput, depth });
+                        self.plans.push(plan);
+                    }
                 }
                 Err(error) => self.candidates.push(Candidate { planner, result: Err(error.to_string()) }),
             }
@@ -158,7 +167,7 @@ pub fn plan_auto(
             }
         })
     };
-    let bound = outcome.bound.min(instance.compute_bound());
+    let bound = outcome.bound;
     if let Some(best) = outcome.best {
         pool.offer("packing", to_placement(instance, &best.plan, options.partial), control.report);
     }
@@ -210,10 +219,17 @@ fn choose(
         };
         return Err(PlanError::Nothing(pool.candidates.iter().map(words).collect()));
     };
-    // Beyond what a planner may give a machine (separate pipelines do so) the bound is none.
-    let bound = points.iter().map(flow).fold(bound, f64::max);
+    let largest = points.iter().map(flow).fold(0.0, f64::max);
+    let proven = largest <= bound * (1.0 + 1e-9);
+    // What the row says of packing is what was chosen of it, where it was.
+    let mut candidates = pool.candidates;
+    for row in candidates.iter_mut().filter(|row| row.planner == "packing" && best.plan.planner == "packing")
+    {
+        row.result = Ok(best.plan.evaluation.clone());
+    }
     let front = undominated(points);
-    Ok(Found { plan: best.plan, steady: best.steady, bound, candidates: pool.candidates, front })
+    let bound = bound.max(largest);
+    Ok(Found { plan: best.plan, steady: best.steady, bound, proven, candidates, front })
 }
 
 fn depth_words(candidate: &Candidate, evaluation: &Evaluation, most: Option<usize>) -> String {
