@@ -7,6 +7,7 @@ minimum=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.tom
 needs=(
     "cc:gcc:the linker of every Rust program"
     "ld:binutils:the linker of every Rust program"
+    "protoc:protobuf-compiler:the control protocol between machines"
 )
 
 if ! command -v cargo >/dev/null; then

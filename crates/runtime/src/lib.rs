@@ -1,0 +1,18 @@
+//! Coordinator and worker processes: one model, served by several machines.
+//!
+//! ```text
+//!   server ── Service ──> coordinator ══ gRPC: join, placement, health, drain ══> workers
+//!                              │                                                   │ │
+//!                              └── framed TCP: requests to the first stage ──> A ──┘ └─> B ─┐
+//!                                  tokens back to the coordinator <── last stage samples <──┘
+//!                                                                     └── and straight to the first stage
+//! ```
+//!
+//! The decisions come from `helix-scheduler`, which knows neither clock nor network; this crate has both.
+
+pub mod service;
+
+pub use service::{
+    GenerateRequest, GenerationEvent, GenerationStream, ModelInfo, Readiness, Report, Sampling, Service,
+    SubmitError,
+};
