@@ -45,7 +45,7 @@ use crate::cost_tables::CostTables;
 use crate::{Bandwidth, Bytes, BytesPerSecond, Device, Endpoint, Link, Network};
 
 /// Index of a machine in its cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct MachineId(pub u32);
 
 impl MachineId {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::{Bandwidth, MachineId, RegionId, SimTime};
 
 /// Where a link begins or ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// The coordinator: requests come from it and tokens return to it.
     Coordinator,

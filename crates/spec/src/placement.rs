@@ -27,8 +27,9 @@ use std::fmt;
 
 use crate::{Endpoint, MachineId};
 
-/// Layers `start..end` of a model; never empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Layers `start..end` of a model; never empty. In logs it is the pair `[start, end]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "(u32, u32)", into = "(u32, u32)")]
 pub struct LayerRange {
     start: u32,
     end: u32,
@@ -64,6 +65,20 @@ impl LayerRange {
     #[must_use]
     pub fn contains(self, layer: u32) -> bool {
         self.start <= layer && layer < self.end
+    }
+}
+
+impl From<LayerRange> for (u32, u32) {
+    fn from(layers: LayerRange) -> Self {
+        (layers.start, layers.end)
+    }
+}
+
+impl TryFrom<(u32, u32)> for LayerRange {
+    type Error = String;
+
+    fn try_from((start, end): (u32, u32)) -> Result<Self, String> {
+        Self::new(start, end).ok_or_else(|| format!("the layer range {start}..{end} is empty"))
     }
 }
 

@@ -1,0 +1,93 @@
+//! Work in front of a layer, in the order of arrival, with its sums: whether all of it fits is known without a look at it.
+
+use crate::{Phase, Work};
+
+/// Work with what the node knows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) work: Work,
+    /// Index of its request among the residents.
+    pub(crate) resident: u32,
+    /// Whether there is room in the cache for its tokens.
+    pub(crate) reserved: bool,
+}
+
+/// Sums over items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sums {
+    pub(crate) prefills: u32,
+    pub(crate) prefill_tokens: u64,
+    pub(crate) decodes: u32,
+    pub(crate) decode_context: u64,
+    /// Items whose cache is not reserved yet.
+    pub(crate) unreserved: u32,
+    /// Parts of prompts: their order within their request matters.
+    pub(crate) parts: u32,
+    /// Items that leave before the last layer of the machine.
+    pub(crate) early: u32,
+}
+
+impl Sums {
+    pub(crate) fn add(&mut self, item: &Item, machine_end: u32) {
+        match item.work.phase {
+            Phase::Prefill => {
+                self.prefills += 1;
+                self.prefill_tokens += u64::from(item.work.tokens);
+            }
+            Phase::Decode => {
+                self.decodes += 1;
+                self.decode_context += u64::from(item.work.context);
+            }
+        }
+        self.unreserved += u32::from(!item.reserved);
+        self.parts += u32::from(item.work.is_part());
+        self.early += u32::from(item.work.layers.end() < machine_end);
+    }
+
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.prefills += other.prefills;
+        self.prefill_tokens += other.prefill_tokens;
+        self.decodes += other.decodes;
+        self.decode_context += other.decode_context;
+        self.unreserved += other.unreserved;
+        self.parts += other.parts;
+        self.early += other.early;
+    }
+
+    /// Tokens of prompts and decodes.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.prefill_tokens + u64::from(self.decodes)
+    }
+}
+
+/// Items and their sums.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Queue {
+    pub(crate) items: Vec<Item>,
+    pub(crate) sums: Sums,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, item: Item, machine_end: u32) {
+        self.sums.add(&item, machine_end);
+        self.items.push(item);
+    }
+
+    /// Takes all of `other`, behind what is here.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        if self.items.is_empty() {
+            std::mem::swap(self, other);
+        } else {
+            self.items.append(&mut other.items);
+            self.sums.append(&std::mem::take(&mut other.sums));
+        }
+    }
+
+    /// Sums anew, after items were changed or taken out.
+    pub(crate) fn recount(&mut self, machine_end: u32) {
+        self.sums = Sums::default();
+        for item in &self.items {
+            self.sums.add(item, machine_end);
+        }
+    }
+}

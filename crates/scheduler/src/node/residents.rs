@@ -1,0 +1,131 @@
+//! The requests that have something on a machine: cache, queued work, or both.
+
+use helix_spec::SimTime;
+use std::collections::VecDeque;
+
+use super::kv_pool::BlockTable;
+use crate::RequestId;
+use crate::id_table::IdTable;
+
+/// A request on this machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Resident {
+    pub(crate) request: RequestId,
+    pub(crate) attempt: u32,
+    /// Its blocks, where there are blocks.
+    pub(crate) table: BlockTable,
+    /// What was counted for it \[tokens × layers\], where the cache is only counted.
+    pub(crate) counted: u64,
+    /// Layers that it goes through here, which makes the width of its table.
+    pub(crate) width: u32,
+    /// Works that wait or run.
+    pub(crate) works: u32,
+    /// The last selection that looked at it.
+    pub(crate) seen: u64,
+    /// It was freed, but is in the running batch.
+    pub(crate) leaving: bool,
+}
+
+/// All of them; the place of one that left is used again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Residents {
+    all: Vec<Resident>,
+    vacant: Vec<u32>,
+    index: IdTable,
+}
+
+impl Residents {
+    pub(crate) fn find(&self, request: RequestId) -> Option<u32> {
+        self.index.get(request)
+    }
+
+    pub(crate) fn get(&self, place: u32) -> &Resident {
+        &self.all[place as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, place: u32) -> &mut Resident {
+        &mut self.all[place as usize]
+    }
+
+    pub(crate) fn add(&mut self, request: RequestId, attempt: u32, width: u32) -> u32 {
+        let place = self.vacant.pop().unwrap_or_else(|| {
+            let place = u32::try_from(self.all.len()).expect("fewer requests at once than a u32 counts");
+            self.all.push(Resident {
+                request,
+                attempt,
+                table: BlockTable::default(),
+                counted: 0,
+                width,
+                works: 0,
+                seen: 0,
+                leaving: false,
+            });
+            place
+        });
+        let resident = self.get_mut(place);
+        (resident.request, resident.attempt, resident.width) = (request, attempt, width);
+        (resident.counted, resident.works, resident.seen, resident.leaving) = (0, 0, 0, false);
+        self.index.insert(request, place);
+        place
+    }
+
+    /// From now on the request is unknown, although its place stays taken.
+    pub(crate) fn forget(&mut self, request: RequestId) {
+        self.index.remove(request);
+    }
+
+    /// The place may be used again; its table must be empty.
+    pub(crate) fn vacate(&mut self, place: u32) {
+        assert!(self.get(place).table.blocks.is_empty(), "blocks are released before their holder goes");
+        self.vacant.push(place);
+    }
+
+    /// How many there are, those in the running batch that were freed included.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len() - self.vacant.len()
+    }
+
+    /// All that were not freed, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Resident> {
+        let known = |(place, resident): &(usize, &Resident)| {
+            self.index.get(resident.request).is_some_and(|found| found as usize == *place)
+        };
+        self.all.iter().enumerate().filter(known).map(|(_, resident)| resident)
+    }
+}
+
+/// Attempts that were freed while work of them may still arrive, for as long as it may.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Graves {
+    attempts: IdTable,
+    by_age: VecDeque<(SimTime, RequestId, u32)>,
+}
+
+impl Graves {
+    pub(crate) fn bury(&mut self, until: SimTime, request: RequestId, attempt: u32) {
+        let attempt = self.attempts.get(request).map_or(attempt, |older| older.max(attempt));
+        self.attempts.insert(request, attempt);
+        self.by_age.push_back((until, request, attempt));
+    }
+
+    pub(crate) fn is_stale(&self, request: RequestId, attempt: u32) -> bool {
+        self.attempts.get(request).is_some_and(|buried| attempt <= buried)
+    }
+
+    /// Forgets what no work can arrive for any more.
+    pub(crate) fn expire(&mut self, now: SimTime) {
+        while let Some(&(until, request, attempt)) = self.by_age.front() {
+            if until > now {
+                break;
+            }
+            self.by_age.pop_front();
+            if self.attempts.get(request) == Some(attempt) {
+                self.attempts.remove(request);
+            }
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_age.len()
+    }
+}

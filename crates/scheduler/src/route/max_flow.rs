@@ -1,0 +1,126 @@
+//! Interleaved weighted round-robin over the planned flow (the paper's scheduler; section 2.7 of its simulator).
+//!
+//! Every link has a load, from 0. A request of `w` tokens takes the open link that minimises `load + w / flow`, the
+//! first of several, and that becomes the link's load: in the long run links carry tokens in proportion to their flows.
+
+use helix_spec::{Endpoint, MachineId};
+
+use super::{Observation, Question, RoutePolicy};
+use crate::{LinkId, Phase, Topology};
+
+/// The policy. Without randomness; a link's load grows like the seconds that its flow needs for what it was given.
+#[derive(Debug, Clone)]
+pub struct MaxFlow {
+    links: Vec<Weighted>,
+    /// By machine: its inbound links.
+    inbound: Vec<Vec<LinkId>>,
+    /// By link: where it begins.
+    from: Vec<Endpoint>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Weighted {
+    /// The plan's \[tokens/s\]; 0 for a link that is never taken.
+    planned: f64,
+    /// The same, by the machine's measured speed.
+    flow: f64,
+    load: f64,
+}
+
+impl MaxFlow {
+    /// The share of a node's outflow below which the paper leaves a link out.
+    pub const ASPLOS25_LEAST_SHARE: f64 = 0.05;
+
+    /// Weights from the flows of a topology. Links with less than `least_share` of what leaves their node are never taken,
+    /// nor are those without any flow.
+    #[must_use]
+    pub fn new(topology: &Topology, least_share: f64) -> Self {
+        let mut links: Vec<_> = topology
+            .links()
+            .iter()
+            .map(|link| Weighted { planned: link.flow, flow: link.flow, load: 0.0 })
+            .collect();
+        let mut outflow = vec![0.0; topology.machines().len() + 1];
+        let place = |from| match from {
+            Endpoint::Coordinator => 0,
+            Endpoint::Machine(machine) => machine.index() + 1,
+        };
+        for link in topology.links() {
+            outflow[place(link.from)] += link.flow;
+        }
+        let mut inbound = vec![Vec::new(); topology.machines().len()];
+        for ((index, link), weighted) in (0..).zip(topology.links()).zip(&mut links) {
+            if link.flow < least_share * outflow[place(link.from)] {
+                (weighted.planned, weighted.flow) = (0.0, 0.0);
+            }
+            if let Some(machine) = topology.machine_at_end(LinkId(index)) {
+                inbound[machine.index()].push(LinkId(index));
+            }
+        }
+        let from = topology.links().iter().map(|link| link.from).collect();
+        Self { links, inbound, from }
+    }
+
+    /// The weight of a link now \[tokens/s\].
+    #[must_use]
+    pub fn weight(&self, link: LinkId) -> f64 {
+        self.links[link.index()].flow
+    }
+
+    /// Lifts the loads of a machine's links to the least load among the other links of where each begins.
+    fn catch_up(&mut self, machine: MachineId) {
+        let Some(inbound) = self.inbound.get(machine.index()) else { return };
+        for &link in inbound {
+            let from = self.from[link.index()];
+            let others = self.from.iter().zip(&self.links).enumerate();
+            let others = others.filter(|(index, (begin, other))| {
+                **begin == from && other.flow > 0.0 && *index != link.index()
+            });
+            let least = others.map(|(_, (_, other))| other.load).min_by(f64::total_cmp);
+            let load = &mut self.links[link.index()].load;
+            *load = load.max(least.unwrap_or(*load));
+        }
+    }
+
+    fn set_speed(&mut self, machine: MachineId, factor: f64) {
+        let Some(inbound) = self.inbound.get(machine.index()) else { return };
+        for link in inbound {
+            let weighted = &mut self.links[link.index()];
+            weighted.flow = weighted.planned * factor;
+        }
+    }
+}
+
+impl RoutePolicy for MaxFlow {
+    fn choose(&mut self, question: &Question<'_>) -> Option<LinkId> {
+        let tokens = f64::from(question.tokens);
+        let mut best: Option<(f64, LinkId)> = None;
+        for candidate in question.candidates.iter().filter(|candidate| candidate.open) {
+            let Weighted { flow, load, .. } = self.links[candidate.link.index()];
+            if flow > 0.0 {
+                let after = load + tokens / flow;
+                if best.is_none_or(|(least, _)| after < least) {
+                    best = Some((after, candidate.link));
+                }
+            }
+        }
+        best.map(|(_, link)| link)
+    }
+
+    fn charge(&mut self, link: LinkId, _phase: Phase, tokens: u32) {
+        let weighted = &mut self.links[link.index()];
+        if weighted.flow > 0.0 {
+            weighted.load += f64::from(tokens) / weighted.flow;
+        }
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::Speed { machine, factor } if factor.is_finite() && factor > 0.0 => {
+                self.set_speed(machine, factor);
+            }
+            Observation::Returned { machine } => self.catch_up(machine),
+            Observation::Speed { .. } | Observation::LinkTime { .. } => {}
+        }
+    }
+}
