@@ -124,3 +124,40 @@ fn a_placement_that_cannot_run_says_why_with_its_code() {
     assert!(refused(&single(&["--budget", "0s"]), 2).contains("needs some time"));
     assert!(refused(&single(&["--max-depth", "3"]), 4).contains("3 are allowed"));
 }
+
+const TWO_NODES: &str = r#"version = 1
+name = "two-nodes"
+coordinator = { region = "here", nic = "10 Gbit/s" }
+regions = [{ name = "here", bandwidth = "10 Gbit/s", latency = "1 ms" }]
+machines = [{ name = "big", replicas = 2, device = "H100", count = 8 }]
+"#;
+
+#[test]
+fn machines_of_several_devices_get_the_layout_that_their_speed_is_computed_for() {
+    let folder = folder("layouts");
+    let [cluster, placement] = ["cluster.toml", "placement.toml"].map(|name| folder.join(name));
+    std::fs::write(&cluster, TWO_NODES).expect("written");
+    let [cluster, placement] = [&cluster, &placement].map(|path| path.to_str().expect("UTF-8"));
+    // Latent attention is one KV head: plain tensor parallelism would hold the cache eight times.
+    let base = ["plan", "--cluster", cluster, "--model", "deepseek-v2-lite", "--format", "json"];
+    let plan = json(&helix(&[&base[..], &["--budget", "5s", "-o", placement]].concat()));
+    let layout = &plan["placement"][0]["layout"];
+    assert_eq!((layout["attention_tensor"].as_u64(), layout["kv"].as_u64()), (Some(1), Some(8)), "{layout}");
+    assert!(plan["note"].is_null());
+    // What was written says the same, and is judged the same.
+    let text = std::fs::read_to_string(placement).expect("the placement was written");
+    assert!(text.contains("layout = { kv = 8, ffn_tensor = 8 }"), "{text}");
+    let again = json(&helix(&[&base[..], &["--evaluate", placement]].concat()));
+    assert_eq!(again["throughput_tokens_per_s"], plan["throughput_tokens_per_s"]);
+    assert!(again["note"].is_null());
+    // Another layout in the file is kept, with a note.
+    std::fs::write(placement, text.replacen("{ kv = 8, ffn", "{ attention_tensor = 2, kv = 4, ffn", 1))
+        .unwrap();
+    let other = json(&helix(&[&base[..], &["--evaluate", placement]].concat()));
+    assert!(
+        other["note"].as_str().expect("a note").contains("1 machines, big-1 the first"),
+        "{}",
+        other["note"]
+    );
+    assert_eq!(other["placement"][0]["layout"]["kv"], 4);
+}

@@ -1,6 +1,6 @@
 //! What a planner asks of a machine: how many tokens a second through how many layers.
 
-use helix_spec::{Bytes, Machine, TokensPerSecond};
+use helix_spec::{Bytes, Machine, RankLayout, TokensPerSecond};
 
 /// Where a capability comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +24,15 @@ pub struct Capability {
     pub kv_capacity: u64,
     /// Where the figures come from.
     pub source: CapabilitySource,
+    /// How its devices share the layers: the figures hold for this layout.
+    pub layout: RankLayout,
 }
 
 impl Capability {
     /// A machine without layers.
-    pub(crate) fn nothing(source: CapabilitySource) -> Self {
-        Self { throughput: TokensPerSecond::ZERO, kv_capacity: 0, source }
+    pub(crate) fn nothing(machine: &Machine, source: CapabilitySource) -> Self {
+        let layout = RankLayout::tensor(machine.count);
+        Self { throughput: TokensPerSecond::ZERO, kv_capacity: 0, source, layout }
     }
 }
 

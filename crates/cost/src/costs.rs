@@ -18,7 +18,7 @@ use helix_spec::{Bytes, Cluster, CostTables, Machine, ModelShape};
 use crate::measured::{MeasuredTimes, SmallBatches};
 use crate::{
     Batch, BatchCost, BatchError, BatchTime, Capability, Constants, CostModel, DeclaredCosts, DoesNotFit,
-    MemoryModel, TimedCosts, Times, Wire,
+    MemoryModel, OperatingAssumptions, TimedCosts, Times, Wire,
 };
 
 /// Size of a token id where none is declared.
@@ -83,12 +83,32 @@ impl Costs {
         Self::with_constants(cluster, model, choice, &Constants::shipped())
     }
 
+    /// The same, with speeds and layouts for requests of one's own lengths. Declared speeds stay what they are.
+    pub fn for_requests(
+        cluster: &Cluster,
+        model: &ModelShape,
+        choice: CostChoice,
+        requests: OperatingAssumptions,
+    ) -> Result<Self, CostError> {
+        Self::build(cluster, model, choice, &Constants::shipped(), requests)
+    }
+
     /// The same with constants of one's own.
     pub fn with_constants(
         cluster: &Cluster,
         model: &ModelShape,
         choice: CostChoice,
         constants: &Constants,
+    ) -> Result<Self, CostError> {
+        Self::build(cluster, model, choice, constants, OperatingAssumptions::default())
+    }
+
+    fn build(
+        cluster: &Cluster,
+        model: &ModelShape,
+        choice: CostChoice,
+        constants: &Constants,
+        requests: OperatingAssumptions,
     ) -> Result<Self, CostError> {
         let tables = cluster.cost_tables_for(&model.name);
         let small = SmallBatches::default();
@@ -127,7 +147,8 @@ impl Costs {
                 return Err(CostError::MissingTypes { model: model.name.clone(), what: "measured", missing });
             }
         }
-        Ok(Self { declared, timed: TimedCosts::new(cluster, model, times, constants), note })
+        let computed = TimedCosts::for_requests(cluster, model, times, constants, requests);
+        Ok(Self { declared, timed: computed, note })
     }
 
     /// What the user should know about where the costs come from, beyond the choice itself.

@@ -9,7 +9,7 @@
 //!
 //! Between declared rows there is nothing to follow from: a missing row is an error.
 
-use helix_spec::{CostTables, DeclaredRow, Machine, ModelShape, TokensPerSecond};
+use helix_spec::{CostTables, DeclaredRow, Machine, ModelShape, RankLayout, TokensPerSecond};
 
 use crate::costs::wire;
 use crate::{Capability, CapabilitySource, Constants, CostModel, DoesNotFit, MemoryModel, Wire};
@@ -77,6 +77,7 @@ impl DeclaredCosts {
             throughput: TokensPerSecond::new(throughput).expect("a share of a throughput is finite"),
             kv_capacity,
             source: CapabilitySource::Extrapolated,
+            layout: RankLayout::tensor(machine.count),
         })
     }
 }
@@ -84,7 +85,7 @@ impl DeclaredCosts {
 impl CostModel for DeclaredCosts {
     fn capability(&self, machine: &Machine, layers: u32) -> Result<Capability, DoesNotFit> {
         if layers == 0 {
-            return Ok(Capability::nothing(CapabilitySource::Declared));
+            return Ok(Capability::nothing(machine, CapabilitySource::Declared));
         }
         let Some(last) = self.last(machine) else { return Err(self.not_declared(machine, layers)) };
         if layers > last.0 {
@@ -96,6 +97,7 @@ impl CostModel for DeclaredCosts {
                 throughput: row.throughput,
                 kv_capacity: row.kv_capacity,
                 source: CapabilitySource::Declared,
+                layout: RankLayout::tensor(machine.count),
             }),
             None => Err(self.not_declared(machine, layers)),
         }

@@ -22,6 +22,7 @@ mod memory;
 mod operating;
 mod paper;
 mod roofline;
+mod shared;
 mod timed;
 mod transfer;
 

@@ -8,8 +8,9 @@
 //! Embedding and output projection are not counted in (`end_bytes` tells them): plans are made by numbers of layers,
 //! and the ends belong to whichever machine comes first or last.
 
-use helix_spec::{Bytes, LayerRange, Machine, ModelShape};
+use helix_spec::{Attention, Bytes, LayerRange, Machine, ModelShape, RankLayout};
 
+use crate::layout::copied_weights;
 use crate::{Constants, DoesNotFit};
 
 /// Prompt tokens of the typical request (the paper's 750).
@@ -113,9 +114,18 @@ impl MemoryModel {
         self.left(machine, range.len(), self.weight_bytes(range))
     }
 
-    /// Cache capacity \[tokens × layers\] that `layers` layers leave.
-    pub fn kv_capacity(&self, machine: &Machine, layers: u32) -> Result<u64, DoesNotFit> {
-        Ok(self.free(machine, layers)?.0 / self.kv_bytes().0.max(1))
+    /// Cache capacity \[tokens × layers\] that `layers` layers leave when the devices share them by `layout`: tensor
+    /// parallelism beyond the KV heads holds the cache several times, sharding along the sequence holds the projections
+    /// before attention several times.
+    pub fn kv_capacity(&self, machine: &Machine, layers: u32, layout: RankLayout) -> Result<u64, DoesNotFit> {
+        let copied = self.shape.weights.bytes(copied_weights(&self.shape, layout));
+        let weights = self.counted_bytes(layers).0.saturating_add(copied.0.saturating_mul(u64::from(layers)));
+        let free = self.left(machine, layers, Bytes(weights))?;
+        let tokens = free.0 / self.kv_bytes().0.max(1);
+        let (held, once) = cache_copies(&self.shape, layout);
+        #[expect(clippy::cast_possible_truncation, reason = "a share of a u64")]
+        let shared = (u128::from(tokens) * u128::from(once) / u128::from(held)) as u64;
+        Ok(shared)
     }
 
     /// The most layers that fit at all, at most those of the model.
@@ -147,4 +157,15 @@ impl MemoryModel {
         }
         Ok(Bytes(available.0 - weights.0))
     }
+}
+
+/// KV heads that the ranks of a layout hold together, and those that there are.
+fn cache_copies(shape: &ModelShape, layout: RankLayout) -> (u32, u32) {
+    let heads = match shape.attention {
+        Attention::Grouped { kv_heads, .. } => kv_heads.max(1),
+        // The latent is one head to every rank.
+        Attention::Latent { .. } => 1,
+    };
+    let tensor = layout.attention_tensor.max(1);
+    (tensor.saturating_mul(heads.div_ceil(tensor)), heads)
 }

@@ -123,6 +123,13 @@ pub(crate) fn operating_point(
 }
 
 impl OperatingAssumptions {
+    /// Cached tokens of a request that is half way through its answer.
+    pub(crate) fn context(&self) -> u64 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lengths of requests")]
+        let context = (self.prompt + self.output / 2.0) as u64;
+        context
+    }
+
     /// The average batch with `batch` decode requests.
     fn load(&self, batch: f64) -> Load {
         let prefill_tokens = batch * self.prompt / self.output;

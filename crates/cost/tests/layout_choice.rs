@@ -5,11 +5,14 @@ mod layout_models;
 use std::num::NonZeroU32;
 
 use helix_cost::layout::{
-    Choice, ChooseError, Crossing, Demand, Formats, Hardware, Load, Overlap, Sharing, Study, best_layout,
-    choose, configurations, crossing, devices_needed, longest_context, machine_layout, rank, share_devices,
+    Choice, ChooseError, Crossing, Demand, Formats, Hardware, Load, Overlap, Sharing, Study, adopt_layouts,
+    best_layout, choose, configurations, crossing, devices_needed, layouts_not_costed, longest_context,
+    machine_layout, rank,
 };
-use helix_cost::{CostChoice, Costs};
-use helix_spec::{DeviceCatalogue, LayerRange, Machine, MachineId, ModelShape, Placement, RankLayout};
+use helix_cost::{Constants, CostChoice, CostModel as _, Costs, MemoryModel, OperatingAssumptions};
+use helix_spec::{
+    Cluster, DeviceCatalogue, LayerRange, Machine, MachineId, ModelShape, Placement, RankLayout,
+};
 use layout_models::{deepseek_r1, llama_405b};
 
 fn demand(devices: u32, ttl_ms: Option<f64>, users: Option<u32>) -> Demand {
@@ -194,7 +197,9 @@ fn every_machine_gets_a_layout_of_all_its_devices() {
         let model = ModelShape::preset(model).unwrap();
         for device in ["T4", "A100", "H100"] {
             for count in [1, 2, 3, 4, 7, 8] {
-                let layout = machine_layout(&machine(count, device), &model, layers, load).unwrap();
+                let layout =
+                    machine_layout(&machine(count, device), &model, layers, load, &Constants::shipped())
+                        .unwrap();
                 assert_eq!(layout.ranks(), Some(count), "{} {device} x {count}", model.name);
             }
         }
@@ -210,7 +215,7 @@ fn a_cache_that_the_plan_counts_on_is_not_copied() {
     let a_request = model.kv_bytes_per_token().0 * u64::from(model.layers) * context;
     let users = u32::try_from(400_000_000_000 / a_request).unwrap();
     let load = Load { context, users: NonZeroU32::new(users).unwrap() };
-    let layout = machine_layout(&h100s, &model, layers, load).unwrap();
+    let layout = machine_layout(&h100s, &model, layers, load, &Constants::shipped()).unwrap();
     assert_eq!(layout.attention_tensor, 1, "{layout:?}");
 }
 
@@ -220,29 +225,87 @@ fn what_a_model_does_not_divide_over_is_an_error() {
     let load = Load { context: 1, users: NonZeroU32::MIN };
     // Seven devices: neither heads nor columns divide, and two layers make no seven stages.
     let two = LayerRange::new(0, 2).unwrap();
-    assert!(matches!(machine_layout(&machine(7, "B200"), &model, two, load), Err(ChooseError::Layout(_))));
+    assert!(matches!(
+        machine_layout(&machine(7, "B200"), &model, two, load, &Constants::shipped()),
+        Err(ChooseError::Layout(_))
+    ));
     // A layer that is too large for the memory.
     let tiny = Machine { memory: helix_spec::Bytes(4_000_000_000), ..machine(2, "T4") };
-    assert!(machine_layout(&tiny, &model, two, load).is_err());
+    assert!(machine_layout(&tiny, &model, two, load, &Constants::shipped()).is_err());
+}
+
+/// single24 with its first machine exchanged.
+fn with_first(machine: Machine) -> Cluster {
+    let mut cluster = helix_spec::load_cluster_named("single24").unwrap();
+    let first = &cluster.machines[0];
+    cluster.machines[0] = Machine { name: first.name.clone(), region: first.region, ..machine };
+    cluster
 }
 
 #[test]
-fn a_placement_gets_layouts_where_the_roofline_is_all_that_is_known() {
-    let mut cluster = helix_spec::load_cluster_named("single24").unwrap();
+fn a_placement_gets_the_layouts_that_its_figures_were_computed_for() {
+    let cluster = with_first(machine(8, "H100"));
     let model = ModelShape::preset("deepseek-v2-lite").unwrap();
-    let eight = Machine { name: cluster.machines[0].name.clone(), ..machine(8, "H100") };
-    cluster.machines[0] = Machine { region: cluster.machines[0].region, ..eight };
-    let costs = Costs::for_cluster(&cluster, &model, CostChoice::Roofline).unwrap();
+    let long = OperatingAssumptions { prompt: 100_000.0, ..OperatingAssumptions::default() };
+    let costs = Costs::for_requests(&cluster, &model, CostChoice::Roofline, long).unwrap();
     let mut placement = Placement::new(&model.name, model.layers);
     let half = LayerRange::new(0, model.layers / 2).unwrap();
     placement.assign(MachineId(0), half, 8);
     placement.assign(MachineId(1), half, 1);
-    let changed = share_devices(&cluster, &model, &costs, 100_000, &mut placement);
-    assert_eq!(changed.len(), 1);
+    let costed = costs.capability(&cluster.machines[0], half.len()).unwrap();
+    assert_eq!(layouts_not_costed(&cluster, &costs, &placement), [(MachineId(0), costed.layout)]);
+
+    let changed = adopt_layouts(&cluster, &costs, &mut placement);
+    assert_eq!(changed, [(MachineId(0), costed.layout)]);
+    assert_eq!(layouts_not_costed(&cluster, &costs, &placement), []);
     let layout = placement.machines[&MachineId(0)].layout;
-    assert_eq!((changed[0], layout.ranks()), ((MachineId(0), layout), Some(8)));
+    assert_eq!(layout.ranks(), Some(8));
     assert_eq!(layout.attention_tensor, 1, "the latent cache is held once: {layout:?}");
     assert_eq!(placement.machines[&MachineId(1)].layout, RankLayout::SINGLE);
+    // The cache of eight copies would be less than a quarter of it, and so would the requests in flight.
+    let copied = costs.memory().kv_capacity(&cluster.machines[0], half.len(), RankLayout::tensor(8)).unwrap();
+    assert!(costed.kv_capacity > 4 * copied, "{} {copied}", costed.kv_capacity);
+
     // What somebody chose stays.
-    assert_eq!(share_devices(&cluster, &model, &costs, 100_000, &mut placement), []);
+    let chosen = RankLayout { attention_tensor: 2, kv: 4, ffn_tensor: 8, ..RankLayout::SINGLE };
+    placement.machines.get_mut(&MachineId(0)).unwrap().layout = chosen;
+    assert_eq!(adopt_layouts(&cluster, &costs, &mut placement), []);
+    assert_eq!(placement.machines[&MachineId(0)].layout, chosen);
+}
+
+#[test]
+fn short_requests_on_grouped_heads_stay_with_tensor_parallelism() {
+    // Eight KV heads over eight devices: nothing is held twice, and nothing has to be exchanged.
+    let cluster = with_first(machine(8, "H100"));
+    let model = ModelShape::preset("llama-2-70b").unwrap();
+    let costs = Costs::for_cluster(&cluster, &model, CostChoice::Roofline).unwrap();
+    let capability = costs.capability(&cluster.machines[0], 40).unwrap();
+    assert_eq!(capability.layout, RankLayout::tensor(8));
+}
+
+#[test]
+fn copies_of_the_cache_and_of_projections_are_counted() {
+    let eight = machine(8, "H100");
+    let memory =
+        |model: &str| MemoryModel::new(&ModelShape::preset(model).unwrap(), None, &Constants::shipped());
+    let tokens = |memory: &MemoryModel, layout| memory.kv_capacity(&eight, 10, layout).unwrap();
+    // Latent attention: tensor parallelism holds the one head eight times. The query projections are shared, the
+    // projection into the latent is copied; by hand from the model's card, with bf16 weights.
+    let memory_v2 = memory("deepseek-v2-lite");
+    let free = memory_v2.free(&eight, 10).unwrap().0;
+    let latent = 2 * (512 + 64);
+    let into_latent = 2 * 2048 * (512 + 64);
+    let tensor = (free - 10 * 7 * into_latent) / latent / 8;
+    assert_eq!(tokens(&memory_v2, RankLayout::tensor(8)), tensor);
+    // Along the sequence it is held once; queries (16 heads of 192), latent, and keys' up-projection are copied.
+    let kv = RankLayout { kv: 8, ffn_tensor: 8, ..RankLayout::SINGLE };
+    let before = 2 * (2048 * 16 * 192 + 2048 * (512 + 64) + 16 * 128 * 512);
+    assert_eq!(tokens(&memory_v2, kv), (free - 10 * 7 * before) / latent);
+    // Grouped heads: eight over eight devices once, over a TPA of 4 with KVP 2 once too, with twice the projections.
+    let memory_70b = memory("llama-2-70b");
+    let free = memory_70b.free(&eight, 10).unwrap().0;
+    assert_eq!(tokens(&memory_70b, RankLayout::tensor(8)), free / 4096);
+    let mixed = RankLayout { attention_tensor: 4, kv: 2, ffn_tensor: 8, ..RankLayout::SINGLE };
+    let before = 2 * (8192 * 8192 + 2 * 8192 * 1024);
+    assert_eq!(tokens(&memory_70b, mixed), (free - 10 * before) / 4096);
 }

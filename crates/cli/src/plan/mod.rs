@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use helix_cost::layout::{adopt_layouts, layouts_not_costed};
 use helix_cost::{CostChoice, Costs};
 use helix_planner::{
     Baseline, Control, Evaluate, Found, Instance, LittleLaw, Objective, Plan, PlanError, SearchOptions,
@@ -150,11 +151,12 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         Some(path) => Some(Placement::load(path, &cluster)?),
         None => None,
     };
-    let found = match given {
+    let mut found = match given {
         Some(placement) => evaluated(&instance, placement, arguments.partial_inference)?,
         None => search(&instance, arguments, &judge, &budget)
             .map_err(|error| Failure::new(Kind::Infeasible, error))?,
     };
+    let note = layouts(&cluster, &costs, arguments, &mut found.plan.placement);
     let steady = judge.decode_rate(&instance, &found.plan.placement, &found.plan.evaluation);
     let report = report::Subject {
         cluster: &cluster,
@@ -164,7 +166,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         decode_share: MEAN_LENGTHS.1 / (MEAN_LENGTHS.0 + MEAN_LENGTHS.1),
         solve_seconds: budget.seconds(),
         gap_is_about_the_goal: arguments.evaluate.is_some() || arguments.objective == Goal::MaxFlow,
-        note: costs.note(),
+        note: [costs.note().map(str::to_owned), note]
+            .into_iter()
+            .flatten()
+            .reduce(|a, b| format!("{a}; {b}")),
     }
     .report();
     let scene = Scene::new(&cluster, &report);
@@ -231,6 +236,26 @@ fn search(
     placement.partial_inference = PartialInference::On;
     let evaluation = evaluate(instance, &placement)?;
     Ok(Found::alone(Plan { planner, placement, evaluation }))
+}
+
+/// Gives the machines of a plan the layouts that their figures hold for. A placement that was handed in keeps its own; a
+/// note says where they differ.
+fn layouts(
+    cluster: &Cluster,
+    costs: &Costs,
+    arguments: &Arguments,
+    placement: &mut Placement,
+) -> Option<String> {
+    if arguments.evaluate.is_none() {
+        adopt_layouts(cluster, costs, placement);
+    }
+    let other = layouts_not_costed(cluster, costs, placement);
+    let (first, _) = other.first()?;
+    Some(format!(
+        "the figures of {} machines, {} the first, hold for other layouts of their devices than the placement's",
+        other.len(),
+        cluster.machine(*first).name
+    ))
 }
 
 fn cost_failure(error: helix_cost::CostError) -> Failure {

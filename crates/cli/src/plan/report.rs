@@ -1,7 +1,9 @@
 //! What `helix plan` says, as data: the JSON, and the source of the text and the pictures.
 
+use std::fmt;
+
 use helix_planner::{Candidate, CutPart, Evaluation, Found, FrontPoint, Part};
-use helix_spec::{Cluster, Endpoint, ModelShape, PartialInference};
+use helix_spec::{Cluster, Endpoint, MachineId, ModelShape, PartialInference, RankLayout};
 use serde::Serialize;
 
 use super::words;
@@ -137,6 +139,34 @@ pub struct Placed {
     pub kv_capacity: u64,
     /// Where its speed comes from.
     pub source: String,
+    /// How its devices share the layers, where they do other than by plain tensor parallelism.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<LayoutReport>,
+}
+
+/// The layout of a machine's devices: attention over pipeline × TPA × KVP ranks, the feed-forward over TPF × EP.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct LayoutReport {
+    /// Pipeline stages.
+    pub pipeline: u32,
+    /// TPA.
+    pub attention_tensor: u32,
+    /// KVP.
+    pub kv: u32,
+    /// TPF.
+    pub ffn_tensor: u32,
+    /// EP.
+    pub expert: u32,
+}
+
+impl fmt::Display for LayoutReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pipeline, attention_tensor, kv, ffn_tensor, expert } = self;
+        if *pipeline > 1 {
+            write!(f, "{pipeline} stages of ")?;
+        }
+        write!(f, "TPA {attention_tensor} × KVP {kv}, then TPF {ffn_tensor} × EP {expert}")
+    }
 }
 
 /// Tokens on a link.
@@ -216,7 +246,7 @@ pub struct Subject<'a> {
     /// Whether the gap says how far the plan is from its goal.
     pub gap_is_about_the_goal: bool,
     /// What to know about the speeds.
-    pub note: Option<&'a str>,
+    pub note: Option<String>,
     /// Decode tokens among all tokens of the workload.
     pub decode_share: f64,
     /// Time that the planners took \[s\].
@@ -261,7 +291,7 @@ impl Subject<'_> {
             placement: self.placement(),
             flows: self.flows(),
             pipelines: self.pipelines(),
-            note: self.note.map(str::to_owned),
+            note: self.note.clone(),
             front: self.found.front.iter().map(front_point).collect(),
             candidates: self.found.candidates.iter().map(candidate).collect(),
         }
@@ -290,9 +320,22 @@ impl Subject<'_> {
                     capacity_tokens_per_s: used.capacity,
                     kv_capacity: used.kv_capacity,
                     source: source_name(used.source),
+                    layout: self.layout(used.machine),
                 }
             })
             .collect()
+    }
+
+    fn layout(&self, machine: MachineId) -> Option<LayoutReport> {
+        let layout = self.found.plan.placement.machines.get(&machine)?.layout;
+        let RankLayout { pipeline, attention_tensor, kv, ffn_tensor, expert } = layout;
+        (layout != RankLayout::tensor(self.cluster.machine(machine).count)).then_some(LayoutReport {
+            pipeline,
+            attention_tensor,
+            kv,
+            ffn_tensor,
+            expert,
+        })
     }
 
     fn flows(&self) -> Vec<FlowReport> {

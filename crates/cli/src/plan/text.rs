@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use super::report::PlanReport;
 use crate::picture::{Scene, chart};
 
+/// Machines that are named in one line.
+const MOST_NAMES: usize = 4;
+
 /// Pipelines that are listed.
 const MOST_PIPELINES: usize = 8;
 
@@ -57,6 +60,7 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
         report.model_layers
     )?;
     write!(output, "{}", chart(scene))?;
+    layouts(output, report)?;
     pipelines(output, report)?;
     unused(output, report)
 }
@@ -114,6 +118,30 @@ fn front(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
             "  {mark} {:>8}  {:>9.1}  {decode:>8}  {}",
             point.depth, point.throughput_tokens_per_s, point.planner
         )?;
+    }
+    Ok(())
+}
+
+/// How the devices of machines with several of them share their layers, machines of one type and layout together.
+fn layouts(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for placed in &report.placement {
+        let Some(layout) = placed.layout else { continue };
+        let words = format!("{}: {layout}", placed.machine_type);
+        match groups.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, machines)) => machines.push(&placed.machine),
+            None => groups.push((words, vec![&placed.machine])),
+        }
+    }
+    if groups.is_empty() {
+        return Ok(());
+    }
+    writeln!(output, "\nhow devices share their layers (elsewhere plain tensor parallelism)")?;
+    for (words, machines) in groups {
+        let listed = machines[..machines.len().min(MOST_NAMES)].join(", ");
+        let more = machines.len().saturating_sub(MOST_NAMES);
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        writeln!(output, "  {words} ({listed}{rest})")?;
     }
     Ok(())
 }

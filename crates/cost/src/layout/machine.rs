@@ -2,20 +2,17 @@
 
 use std::num::NonZeroU32;
 
-use helix_spec::{Cluster, LayerRange, Machine, MachineId, ModelShape, Placement, RankLayout};
+use helix_spec::{Assignment, Cluster, LayerRange, Machine, MachineId, ModelShape, Placement, RankLayout};
 
 use super::choose::{Choice, ChooseError, Demand, rank_of};
 use super::config::{Config, Sharing};
 use super::hardware::Hardware;
 use super::study::{Formats, Study};
 use super::sweep::configurations;
-use crate::{CapabilitySource, Constants, CostModel};
+use crate::{Constants, CostModel};
 
 /// A layout must be this much faster than plain tensor parallelism to be preferred to it.
 const WORTH_A_CHANGE: f64 = 1.02;
-
-/// More requests than this are not in flight at a machine at once.
-const MOST_REQUESTS: u64 = 4096;
 
 /// Requests in flight at a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +68,12 @@ pub fn machine_layout(
     model: &ModelShape,
     layers: LayerRange,
     load: Load,
+    constants: &Constants,
 ) -> Result<RankLayout, ChooseError> {
     if machine.count <= 1 {
         return Ok(RankLayout::SINGLE);
     }
-    let hardware = Hardware::of_machine(machine, &Constants::shipped())
+    let hardware = Hardware::of_machine(machine, constants)
         .ok_or_else(|| ChooseError::NoDevice { machine: machine.name.clone() })?;
     let mut users = load.users;
     loop {
@@ -88,38 +86,35 @@ pub fn machine_layout(
     }
 }
 
-/// Gives every machine of several devices the layout that suits what the plan counts on: as many requests of `context`
-/// tokens as its cache is counted for. Returns what changed.
-///
-/// Machines whose speed was declared or measured keep their layout, since their figures hold for it; so do machines with a
-/// layout other than plain tensor parallelism, which somebody chose, and those for which there is none that fits.
-pub fn share_devices(
+/// Gives every machine of several devices the layout that its figures were computed for. Returns what changed. A machine
+/// with a layout other than plain tensor parallelism, which somebody chose, keeps it.
+pub fn adopt_layouts(
     cluster: &Cluster,
-    model: &ModelShape,
-    costs: &impl CostModel,
-    context: u64,
+    costs: &dyn CostModel,
     placement: &mut Placement,
 ) -> Vec<(MachineId, RankLayout)> {
     let mut changed = Vec::new();
     for (&id, assignment) in &mut placement.machines {
-        let (machine, layers) = (cluster.machine(id), assignment.layers);
-        let default = RankLayout::tensor(machine.count);
-        let Ok(capability) = costs.capability(machine, layers.len()) else { continue };
-        if machine.count <= 1
-            || assignment.layout != default
-            || capability.source != CapabilitySource::Roofline
-        {
-            continue;
-        }
-        let requests = capability.kv_capacity / u64::from(layers.len()) / context.max(1);
-        let users = u32::try_from(requests.min(MOST_REQUESTS)).ok().and_then(NonZeroU32::new);
-        let load = Load { context, users: users.unwrap_or(NonZeroU32::MIN) };
-        if let Ok(layout) = machine_layout(machine, model, layers, load)
-            && layout != default
-        {
-            assignment.layout = layout;
-            changed.push((id, layout));
+        let machine = cluster.machine(id);
+        let Ok(capability) = costs.capability(machine, assignment.layers.len()) else { continue };
+        let tensor = RankLayout::tensor(machine.count);
+        if assignment.layout == tensor && capability.layout != tensor {
+            assignment.layout = capability.layout;
+            changed.push((id, capability.layout));
         }
     }
     changed
+}
+
+/// Machines whose layout in the placement is not the one that their figures were computed for, with the latter.
+pub fn layouts_not_costed(
+    cluster: &Cluster,
+    costs: &dyn CostModel,
+    placement: &Placement,
+) -> Vec<(MachineId, RankLayout)> {
+    let differs = |(&id, assignment): (&MachineId, &Assignment)| {
+        let capability = costs.capability(cluster.machine(id), assignment.layers.len()).ok()?;
+        (capability.layout != assignment.layout).then_some((id, capability.layout))
+    };
+    placement.machines.iter().filter_map(differs).collect()
 }

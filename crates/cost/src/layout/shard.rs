@@ -1,7 +1,7 @@
 //! How many numbers of a layer one rank holds: its shard of the weights and of one cached token.
 
-use helix_parallel::shared_expert_tensor;
-use helix_spec::{Attention, ModelShape, NumberFormat};
+use helix_parallel::{Layout, shared_expert_tensor};
+use helix_spec::{Attention, ModelShape, NumberFormat, RankLayout};
 
 use super::config::Config;
 
@@ -73,6 +73,15 @@ impl AttentionShard {
     pub fn weights(self) -> f64 {
         self.before + self.after
     }
+}
+
+/// Weights of one layer's attention that the ranks of a pipeline stage hold beyond one copy \[numbers\].
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers far below 2^53")]
+pub(crate) fn copied_weights(model: &ModelShape, layout: RankLayout) -> u64 {
+    let Ok(layout) = Layout::new(layout) else { return 0 };
+    let held = f64::from(layout.stage_ranks()) * AttentionShard::new(model, Config::ranks(layout)).weights();
+    let once = AttentionShard::new(model, Config::ranks(Layout::SINGLE)).weights();
+    (held - once).max(0.0).round() as u64
 }
 
 /// Weights of one layer's feed-forward on one rank \[numbers\].

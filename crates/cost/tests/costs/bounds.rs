@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use helix_cost::{Batch, BatchTime, Constants, MemoryModel, PaperRecipe, Roofline};
 use helix_spec::{
-    Cluster, CostTables, DeclaredRow, Machine, ModelShape, TimeTable, TokensPerSecond, TypeTables,
+    Cluster, CostTables, DeclaredRow, Machine, ModelShape, RankLayout, TimeTable, TokensPerSecond, TypeTables,
 };
 
 use crate::support::{cluster, machine};
@@ -48,8 +48,11 @@ fn tables_of(shape: &ModelShape, machine: &Machine, most: u32) -> TypeTables {
     let constants = Constants::shipped();
     let memory = MemoryModel::new(shape, None, &constants);
     let (prompt, decode) = times(&Roofline::new(shape, &constants), machine);
-    let declared =
-        (1..=most).map(|layers| (layers, row(memory.kv_capacity(machine, layers).unwrap()))).collect();
+    let declared = (1..=most)
+        .map(|layers| {
+            (layers, row(memory.kv_capacity(machine, layers, RankLayout::tensor(machine.count)).unwrap()))
+        })
+        .collect();
     TypeTables { declared, prompt: Some(prompt), decode: Some(decode) }
 }
 

@@ -1,7 +1,7 @@
 //! What holds for every device of the catalogue, every preset and every table.
 
 use helix_cost::{Batch, BatchTime, CostChoice, CostModel, Costs};
-use helix_spec::{Bytes, DeviceCatalogue, Machine, ModelShape};
+use helix_spec::{Bytes, DeviceCatalogue, Machine, ModelShape, RankLayout};
 use proptest::prelude::*;
 
 use crate::support::{cluster, machine};
@@ -17,7 +17,8 @@ fn machine_of(device: &helix_spec::Device, count: u32) -> Machine {
     }
 }
 
-/// One more layer never raises the throughput or the cache; all figures are finite; the plan's limit fits.
+/// Within one layout one more layer never raises the throughput or the cache; all figures are finite; the plan's limit
+/// fits. (Two stages inside a machine take to an even number of layers better than to an odd one.)
 #[test]
 fn throughput_and_cache_fall_with_every_layer_on_every_device() {
     let mut cases = 0;
@@ -29,13 +30,23 @@ fn throughput_and_cache_fall_with_every_layer_on_every_device() {
                 Costs::for_cluster(&cluster(vec![machine.clone()]), &shape, CostChoice::Auto).unwrap();
             let (planned, most) = (costs.planned_layers(&machine), costs.memory().most_layers(&machine));
             assert!(planned <= most && most <= shape.layers, "{} {preset}", device.name);
-            let (mut throughput, mut cache) = (f64::INFINITY, u64::MAX);
+            let mut before: Vec<(RankLayout, f64, u64)> = Vec::new();
             for layers in 1..=most {
-                let found = costs.capability(&machine, layers).unwrap();
+                // What several devices hold twice comes on top of the weights.
+                let Ok(found) = costs.capability(&machine, layers) else {
+                    assert!(count > 1 && layers > planned, "{} × {count}, {preset}", device.name);
+                    break;
+                };
                 let case = format!("{} × {count}, {preset}, {layers} layers", device.name);
-                assert!(found.throughput.get() > 0.0 && found.throughput.get() <= throughput, "{case}");
-                assert!(found.kv_capacity < cache, "{case}");
-                (throughput, cache) = (found.throughput.get(), found.kv_capacity);
+                let throughput = found.throughput.get();
+                assert!(throughput > 0.0 && throughput.is_finite(), "{case}");
+                if let Some(known) = before.iter_mut().find(|(layout, ..)| *layout == found.layout) {
+                    assert!(throughput <= known.1, "{case}: {throughput} after {}", known.1);
+                    assert!(found.kv_capacity < known.2, "{case}");
+                    (known.1, known.2) = (throughput, found.kv_capacity);
+                } else {
+                    before.push((found.layout, throughput, found.kv_capacity));
+                }
                 cases += 1;
             }
             assert!(costs.capability(&machine, most + 1).is_err() || most == shape.layers);

@@ -6,7 +6,7 @@ use helix_cost::{Capability, CapabilitySource, CostModel, DoesNotFit, Wire};
 use helix_spec::{
     Architecture, Attention, Bandwidth, Bytes, BytesPerSecond, Cluster, Coordinator, Device, DeviceKind,
     FlopsPerSecond, LayerRange, Link, Machine, MachineId, ModelShape, Network, Nic, NumberFormat, Placement,
-    RegionId, SimTime, TokensPerSecond,
+    RankLayout, RegionId, SimTime, TokensPerSecond,
 };
 
 /// Throughput by machine type and number of layers.
@@ -21,6 +21,7 @@ impl CostModel for Table {
             throughput: TokensPerSecond::new(throughput).unwrap(),
             kv_capacity: 1000 * u64::from(layers),
             source: CapabilitySource::Declared,
+            layout: RankLayout::SINGLE,
         })
     }
 

@@ -67,7 +67,7 @@ fn headline_notes(headline: &Headline) -> Vec<Note> {
         colour: strategy_colour(point.config.strategy()),
     };
     let mut notes = vec![
-        note(&headline.baseline, "best baseline".to_owned(), (9.0, 14.0), Anchor::Start),
+        note(&headline.baseline, "best baseline".to_owned(), (9.0, -3.0), Anchor::Start),
         note(
             &headline.helix_fastest,
             format!("{:.2}x as fast", headline.interactivity),
