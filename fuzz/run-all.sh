@@ -24,6 +24,7 @@ targets=("$@")
 seeds_of() {
     case $1 in
         config_json) echo ../crates/spec/data/models ;;
+        wire) echo corpus/wire ;;
         *) echo "seeds/$1" ;;
     esac
 }

@@ -11,6 +11,7 @@
 //! The decisions come from `helix-scheduler`, which knows neither clock nor network; this crate has both.
 
 pub mod service;
+pub mod wire;
 
 pub use service::{
     GenerateRequest, GenerationEvent, GenerationStream, ModelInfo, Readiness, Report, Sampling, Service,

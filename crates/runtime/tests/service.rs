@@ -105,6 +105,9 @@ async fn a_dropped_stream_tells_the_coordinator_and_gives_its_place_back() {
     assert!(service.submit(request(&[])).is_ok());
 }
 
+/// How the request is spoiled, and words of the refusal.
+type Case<'a> = (&'a dyn Fn(&mut GenerateRequest), &'a str);
+
 #[tokio::test]
 async fn requests_that_cannot_be_served_are_refused_with_the_limit() {
     let (service, backend) = ready();
@@ -113,7 +116,7 @@ async fn requests_that_cannot_be_served_are_refused_with_the_limit() {
         change(&mut request);
         service.submit(request).unwrap_err().to_string()
     };
-    let cases: [(&dyn Fn(&mut GenerateRequest), &str); 10] = [
+    let cases: [Case<'_>; 10] = [
         (&|r| r.prompt.clear(), "empty"),
         (&|r| r.prompt = vec![257], "token 257"),
         (&|r| r.prompt = vec![1; 64], "64 tokens"),
