@@ -118,6 +118,11 @@ fn what_cannot_be_is_refused_with_a_way_out() {
     assert!(message.contains("with 8 GPUs") || message.contains("with 16 GPUs"), "{message}");
     let message = refused(&[&at("8", "64Ki")[..], &["--ttl", "1ms"]].concat(), 4);
     assert!(message.contains("no layout reaches 1.000 ms a token: the fastest"), "{message}");
+    assert!(!message.contains("--weights"), "no format makes it a hundred times faster: {message}");
+    let large = ["--model", "llama-3.1-405b", "--gpus", "64", "--device", "GB200-NVL72", "--context", "1M"];
+    let message = refused(&[&large[..], &["--ttl", "10ms"]].concat(), 4);
+    assert!(message.contains("with --weights fp8 --cache fp8"), "{message}");
+    json(&[&large[..], &["--ttl", "10ms", "--weights", "fp8", "--cache", "fp8"]].concat());
     let message = refused(&[&at("8", "64Ki")[..], &["--layout", "tpa=3,kvp=2"]].concat(), 4);
     assert!(message.contains("set TPA × KVP to one of 1, 2, 4, 8"), "{message}");
     let message = refused(&[&at("8", "64Ki")[..], &["--layout", "tpa=8,kvp=2"]].concat(), 4);

@@ -1,6 +1,9 @@
 //! Where there is no layout: what is missing, and what would do.
 
-use helix_cost::layout::{ChooseError, Demand, Study, devices_needed, longest_context};
+use helix_cost::layout::{
+    Choice, ChooseError, Demand, Formats, Study, choose, devices_needed, longest_context,
+};
+use helix_spec::NumberFormat;
 
 use crate::exit_codes::{Failure, Kind};
 use crate::parallel::numbers::count;
@@ -35,5 +38,25 @@ pub fn of(study: &Study<'_>, demand: Demand, most: u32, error: &ChooseError) -> 
         None if matches!(error, ChooseError::Layout(_)) => {}
         None => add(format!("no more GPUs help, up to {most}")),
     }
+    if let Some((name, choice)) = narrower(study, demand) {
+        add(format!(
+            "with --weights {name} --cache {name}, if the model bears it, {} takes {:.3} ms a token",
+            choice.config,
+            choice.performance.ttl_s * 1e3
+        ));
+    }
     Failure::new(Kind::Infeasible, message)
+}
+
+/// The widest format, narrower than the weights' and the cache's, in which the same devices meet the demand.
+fn narrower(study: &Study<'_>, demand: Demand) -> Option<(&'static str, Choice)> {
+    let bits = study.formats.weights.bits().max(study.formats.cache.bits());
+    [("fp8", NumberFormat::Fp8), ("fp4", NumberFormat::Fp4)]
+        .into_iter()
+        .filter(|(_, format)| format.bits() < bits)
+        .find_map(|(name, format)| {
+            let formats = Formats { weights: format, cache: format };
+            let study = Study::new(study.model, study.hardware, formats, study.context);
+            Some((name, choose(&study, demand).ok()?))
+        })
 }
