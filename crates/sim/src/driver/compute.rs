@@ -1,0 +1,180 @@
+//! Machines at work: batches begin and end.
+
+use helix_scheduler::coordinator::Event as ToCoordinator;
+use helix_scheduler::node::{Batch, NodeAction, NodeEvent};
+use helix_scheduler::route::Observation;
+use helix_scheduler::{Phase, Work};
+use helix_spec::{MachineId, SimTime};
+
+use super::event::{Event, Observer, Record};
+use super::machine::Running;
+use super::{Simulation, SimulationError};
+
+impl<O: Observer> Simulation<O> {
+    /// A machine looks what it can run, or goes on with the next layer of its batch.
+    pub(super) fn start_execution(&mut self, now: SimTime, index: u32) -> Result<(), SimulationError> {
+        let Some(machine) = &mut self.machines[index as usize] else { return Ok(()) };
+        if let Some(running) = &mut machine.running {
+            if std::mem::take(&mut running.between) {
+                let layer = running.layer;
+                self.push_layer(now, index, layer);
+            }
+            return Ok(());
+        }
+        if !machine.loaded || !machine.up || machine.node.queued() == 0 {
+            return Ok(());
+        }
+        machine.settle(now);
+        let mut actions = std::mem::take(&mut self.node_actions);
+        machine.node.handle(now, NodeEvent::Start, &mut actions);
+        let done = self.take_node_actions(now, index, &mut actions);
+        self.node_actions = actions;
+        done
+    }
+
+    /// A layer of a batch will be through.
+    fn push_layer(&mut self, now: SimTime, index: u32, time: u64) {
+        let extra = match &mut self.jitter {
+            Some(random) if time > 0 => super::jitter(random, self.settings.jitter),
+            _ => 0,
+        };
+        let end = SimTime(now.0.saturating_add(time).saturating_add(extra));
+        let Some(machine) = &mut self.machines[index as usize] else { return };
+        if let Some(running) = &mut machine.running {
+            running.next = end;
+        }
+        self.queue.push(end, Event::FinishExecution { machine: index, generation: machine.generation });
+    }
+
+    /// A layer of a batch is through.
+    ///
+    /// A batch that goes on alone stays one batch for the node, but every layer is an event here: so the order of what
+    /// happens at one instant is the same as if the node were asked before each layer.
+    pub(super) fn finish_execution(&mut self, now: SimTime, index: u32, generation: u32) {
+        let Some(machine) = &mut self.machines[index as usize] else { return };
+        if machine.generation != generation {
+            self.counts.void += 1;
+            return;
+        }
+        machine.settle(now);
+        let Some(running) = &mut machine.running else { return };
+        running.done += 1;
+        let Running { batch, start, .. } = *running;
+        machine.counts.layers += 1;
+        machine.counts.prompt_layers += batch.prefill_tokens;
+        machine.counts.decode_layers += u64::from(batch.decodes);
+        if running.done < machine.node.running_layers().map_or(0, helix_spec::LayerRange::len) {
+            running.between = true;
+            self.queue.push(now, Event::StartExecution(index));
+            return;
+        }
+        machine.note_kv();
+        machine.running = None;
+        machine.counts.busy += now.0 - start.0.max(self.counts.since.0);
+        let machine_id = MachineId(index);
+        self.observer.observe(&Record::Batch { machine: machine_id, start, end: now, batch });
+        let mut actions = std::mem::take(&mut self.node_actions);
+        machine.node.handle(now, NodeEvent::BatchFinished, &mut actions);
+        // Only forwarded work comes of the end of a batch, which takes no time.
+        let forwarded = self.take_node_actions(now, index, &mut actions);
+        debug_assert!(forwarded.is_ok(), "the end of a batch starts none");
+        self.node_actions = actions;
+        self.queue.push(now, Event::StartExecution(index));
+    }
+
+    /// Does what a node asks for.
+    pub(super) fn take_node_actions(
+        &mut self,
+        now: SimTime,
+        index: u32,
+        actions: &mut Vec<NodeAction>,
+    ) -> Result<(), SimulationError> {
+        let mut sends = false;
+        let mut result = Ok(());
+        for action in actions.drain(..) {
+            match action {
+                NodeAction::Run(batch) => result = self.run_batch(now, index, batch),
+                NodeAction::Forward(work) => {
+                    self.forward(now, index, work);
+                    sends = true;
+                }
+                NodeAction::OutOfBlocks(shortage) => {
+                    self.counts.shortages += 1;
+                    let machine = MachineId(index);
+                    self.coordinate(now, ToCoordinator::OutOfBlocks { machine, shortage });
+                }
+                NodeAction::Refuse { work, why } => {
+                    let (machine, Work { request, attempt, .. }) = (MachineId(index), work);
+                    self.coordinate(now, ToCoordinator::Refused { machine, request, attempt, why });
+                }
+                NodeAction::CopyBlock { .. } | NodeAction::Discard(_) => {}
+            }
+        }
+        if sends {
+            self.flush(now, index + 1);
+        }
+        result
+    }
+
+    fn run_batch(&mut self, now: SimTime, index: u32, batch: Batch) -> Result<(), SimulationError> {
+        let copy = self.settings.copy_seconds_per_byte * self.scene.wire.activation.0 as f64;
+        let Some(machine) = &mut self.machines[index as usize] else { return Ok(()) };
+        let times = machine.times(&batch, copy);
+        let (copy, layer) = times.map_err(|problem| SimulationError::Batch { machine: index, problem })?;
+        machine.generation = machine.generation.wrapping_add(1);
+        machine.running =
+            Some(Running { batch, start: now, layer, done: 0, between: false, next: SimTime::ZERO });
+        self.push_layer(now, index, layer.saturating_add(copy));
+        Ok(())
+    }
+
+    /// Work came to a machine.
+    pub(super) fn take_work(&mut self, now: SimTime, index: u32, work: Work) {
+        let Some(machine) = &mut self.machines[index as usize] else { return };
+        if !machine.up {
+            return;
+        }
+        machine.settle(now);
+        let mut actions = std::mem::take(&mut self.node_actions);
+        // Work that enters ahead of a batch of several layers joins it there.
+        if let Some(running) = machine.running {
+            let reached = running.batch.layers.start() + running.done;
+            let between = u32::from(!running.between);
+            if work.layers.start() >= reached + between {
+                machine.node.handle(now, NodeEvent::Cut { end: work.layers.start() }, &mut actions);
+            }
+        }
+        machine.node.handle(now, NodeEvent::Work(work), &mut actions);
+        let taken = self.take_node_actions(now, index, &mut actions);
+        debug_assert!(taken.is_ok(), "work that arrives starts no batch");
+        self.node_actions = actions;
+    }
+
+    /// A work is through its layers on a machine: on to the next one.
+    fn forward(&mut self, now: SimTime, index: u32, work: Work) {
+        let number = super::coordination::number_of(work.request);
+        let Some(request) = self.requests.get_mut(number) else { return };
+        if request.attempt != work.attempt {
+            return;
+        }
+        let left = request.left.take();
+        let here = |hop: &helix_scheduler::coordinator::Hop| hop.machine == Some(MachineId(index));
+        let place = request.hops.iter().position(here);
+        let next = place.and_then(|place| request.hops.get(place + 1)).copied();
+        if let Some((link, since)) = left.filter(|_| self.learns) {
+            let took = SimTime(now.0 - since.0);
+            self.coordinate(now, ToCoordinator::Observed(Observation::LinkTime { link, took }));
+        }
+        match next {
+            Some(hop) => {
+                let tokens = if hop.machine.is_none() { self.tokens_back(&work) } else { work.tokens };
+                if tokens > 0 {
+                    let onward = Work { layers: hop.layers.unwrap_or(work.layers), ..work };
+                    self.offer(now, hop.link, onward, u64::from(tokens));
+                }
+            }
+            None if work.phase == Phase::Prefill => self.unrouted[index as usize + 1].push(work),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What is counted while the simulation runs; memory does not grow with its events.
+
+use helix_scheduler::coordinator::Outcome;
+use helix_spec::SimTime;
+
+use super::Simulation;
+use super::event::{Observer, RequestRecord};
+use super::machine::{Machine, MachineCounts};
+use crate::scene::Scene;
+use crate::settings::Settings;
+use crate::statistics::{Distribution, Series};
+
+/// What a link did within the window.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LinkCounts {
+    pub bytes: u64,
+    pub transfers: u64,
+    pub works: u64,
+    /// Time in which works waited for the link, summed over works.
+    pub waited: u128,
+    /// Time in which works were being sent or travelled, summed over works.
+    pub travelled: u128,
+}
+
+/// Counts of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Counts {
+    /// Events taken from the queue; those among them that had become void; those that were seen to do nothing and left
+    /// out.
+    pub processed: u64,
+    pub void: u64,
+    pub left_out: u64,
+    /// Beginning of what is counted now.
+    pub since: SimTime,
+    pub open: bool,
+    pub closed: bool,
+    pub launched: u64,
+    pub restarts: u64,
+    pub shortages: u64,
+    pub finished: u64,
+    pub rejected: u64,
+    /// Rejected requests by reason.
+    pub outcomes: std::collections::BTreeMap<Outcome, u64>,
+    /// Requests that ended without success since the last that did.
+    pub futile: u64,
+    /// Within the window.
+    pub prompts: u64,
+    pub prompt_tokens: u64,
+    pub decodes: u64,
+    pub finished_in_window: u64,
+    pub prompt_latency: Distribution,
+    pub decode_latency: Distribution,
+    pub request_latency: Distribution,
+    pub links: Vec<LinkCounts>,
+    /// Of the machines, as the window ended.
+    pub machines: Vec<MachineCounts>,
+    /// Over the whole run.
+    pub decode_series: Series,
+    pub prompt_series: Series,
+    pub kv_series: Series,
+    pub in_flight_series: Series,
+    /// When levels are looked at next, and how often.
+    pub next_sample: SimTime,
+    pub sampled: SimTime,
+    pub step: SimTime,
+}
+
+impl Counts {
+    pub fn new(scene: &Scene, settings: &Settings) -> Self {
+        let planned = settings.window.warmup.0.saturating_add(settings.window.duration.0);
+        Self {
+            processed: 0,
+            void: 0,
+            left_out: 0,
+            since: SimTime::ZERO,
+            open: false,
+            closed: false,
+            launched: 0,
+            restarts: 0,
+            shortages: 0,
+            finished: 0,
+            rejected: 0,
+            outcomes: std::collections::BTreeMap::new(),
+            futile: 0,
+            prompts: 0,
+            prompt_tokens: 0,
+            decodes: 0,
+            finished_in_window: 0,
+            prompt_latency: Distribution::default(),
+            decode_latency: Distribution::default(),
+            request_latency: Distribution::default(),
+            links: vec![LinkCounts::default(); scene.cables.len()],
+            machines: Vec::new(),
+            decode_series: Series::default(),
+            prompt_series: Series::default(),
+            kv_series: Series::default(),
+            in_flight_series: Series::default(),
+            next_sample: SimTime::ZERO,
+            sampled: SimTime::ZERO,
+            step: SimTime((planned / 1000).max(1_000_000_000)),
+        }
+    }
+
+    fn counting(&self) -> bool {
+        self.open && !self.closed
+    }
+
+    /// A prompt came back.
+    pub fn prompt_done(&mut self, now: SimTime, took: SimTime, tokens: u32) {
+        self.prompt_series.count(now, u64::from(tokens));
+        if self.counting() {
+            self.prompts += 1;
+            self.prompt_tokens += u64::from(tokens);
+            self.prompt_latency.add(took);
+        }
+    }
+
+    /// A decode came back.
+    pub fn decode_done(&mut self, now: SimTime, took: SimTime) {
+        self.decode_series.count(now, 1);
+        if self.counting() {
+            self.decodes += 1;
+            self.decode_latency.add(took);
+        }
+    }
+
+    /// A request ended.
+    pub fn request_done(&mut self, now: SimTime, record: &RequestRecord) {
+        if record.outcome == Outcome::Finished {
+            self.finished += 1;
+            self.futile = 0;
+            if self.counting() {
+                self.finished_in_window += 1;
+                self.request_latency.add(SimTime(now.0 - record.arrived.0));
+            }
+        } else {
+            self.rejected += 1;
+            self.futile += 1;
+            *self.outcomes.entry(record.outcome).or_default() += 1;
+        }
+    }
+
+    /// A transfer left its sender; `times`: offered, begun, left.
+    pub fn sent(&mut self, link: u32, bytes: u64, works: u32, times: (SimTime, SimTime, SimTime)) {
+        if self.counting() {
+            let counts = &mut self.links[link as usize];
+            let (offered, begun, left) = times;
+            counts.bytes += bytes;
+            counts.transfers += 1;
+            counts.works += u64::from(works);
+            counts.waited += u128::from(works) * u128::from(begun.0 - offered.0);
+            counts.travelled += u128::from(works) * u128::from(left.0 - begun.0);
+        }
+    }
+}
+
+impl<O: Observer> Simulation<O> {
+    /// From now on it counts.
+    pub(super) fn start_measuring(&mut self) {
+        let now = self.queue.now();
+        self.measuring = true;
+        self.counts.since = now;
+        self.counts.open = true;
+        for machine in self.machines.iter_mut().flatten() {
+            machine.settle(now);
+            machine.counts = MachineCounts::default();
+        }
+    }
+
+    /// Nothing counts any more.
+    pub(super) fn stop_measuring(&mut self) {
+        let now = self.queue.now().min(self.window.1);
+        self.counts.closed = true;
+        let since = self.counts.since;
+        let close = |machine: &mut Option<Machine>| {
+            let Some(machine) = machine else { return MachineCounts::default() };
+            machine.settle(now.max(machine.counted));
+            let mut counts = machine.counts;
+            if let Some(running) = machine.running {
+                counts.busy += now.0.saturating_sub(running.start.0.max(since.0));
+            }
+            counts
+        };
+        self.counts.machines = self.machines.iter_mut().map(close).collect();
+    }
+
+    /// Looks at levels now and then.
+    pub(super) fn sample(&mut self, now: SimTime) {
+        let used: u64 = self.machines.iter().flatten().map(Machine::kv_used).sum();
+        let (from, to) = (self.counts.sampled, now);
+        self.counts.kv_series.hold(from, to, used);
+        let in_flight = self.requests.under_way() as u64;
+        self.counts.in_flight_series.hold(from, to, in_flight);
+        self.counts.sampled = now;
+        self.counts.next_sample = SimTime(now.0.saturating_add(self.counts.step.0));
+    }
+}
