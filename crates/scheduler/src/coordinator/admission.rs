@@ -61,7 +61,7 @@ impl<P: RoutePolicy> Coordinator<P> {
 
     /// Lets those in line go, the oldest first, until one finds no way. After a preemption nobody goes before something
     /// else has been freed, or the victim would take at once what it gave.
-    pub(super) fn admit_waiting(&mut self, now: SimTime, actions: &mut Vec<Action>) {
+    pub(super) fn admit_waiting(&mut self, actions: &mut Vec<Action>) {
         while self.freed || self.waiting.len() == self.requests.len() {
             let Some(&request) = self.waiting.first() else { break };
             let Some(place) = self.requests.place(request) else { break };
@@ -73,7 +73,6 @@ impl<P: RoutePolicy> Coordinator<P> {
             }
         }
         self.freed = false;
-        let _ = now;
     }
 
     /// Sends a request on its way if there is one.
@@ -175,7 +174,7 @@ impl<P: RoutePolicy> Coordinator<P> {
     ) -> Option<LinkId> {
         self.expire(now, actions);
         let link = self.hop(now, (request, attempt), candidates, actions);
-        self.admit_waiting(now, actions);
+        self.admit_waiting(actions);
         link
     }
 

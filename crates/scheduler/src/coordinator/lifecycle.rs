@@ -16,7 +16,6 @@ use crate::{Phase, RequestId};
 impl<P: RoutePolicy> Coordinator<P> {
     pub(super) fn token(
         &mut self,
-        now: SimTime,
         (request, attempt): (RequestId, u32),
         last: bool,
         actions: &mut Vec<Action>,
@@ -45,7 +44,6 @@ impl<P: RoutePolicy> Coordinator<P> {
         if self.config.decodes == DecodeDispatch::Coordinator {
             actions.push(Action::Dispatch { request, attempt, phase: Phase::Decode, tokens: 1, context });
         }
-        let _ = now;
     }
 
     pub(super) fn cancel(&mut self, request: RequestId, actions: &mut Vec<Action>) {
@@ -100,7 +98,9 @@ impl<P: RoutePolicy> Coordinator<P> {
             let (requests, machines) = (&self.requests, &self.machines);
             self.timers.retain(|Reverse((_, timer))| match timer {
                 Timer::Request(request) => requests.place(*request).is_some(),
-                Timer::Machine(machine) => machines.0[*machine as usize].shortfall.is_some(),
+                Timer::Machine(machine) => {
+                    machines.0.get(*machine as usize).is_some_and(|machine| machine.shortfall.is_some())
+                }
             });
         }
         self.timers.push(Reverse((time, timer)));

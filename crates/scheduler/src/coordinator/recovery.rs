@@ -192,7 +192,7 @@ impl<P: RoutePolicy> Coordinator<P> {
         }
         self.renew_machines();
         self.freed = true;
-        self.admit_waiting(now, actions);
+        self.admit_waiting(actions);
         true
     }
 

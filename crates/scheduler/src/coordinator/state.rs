@@ -76,7 +76,7 @@ impl<P: RoutePolicy> Coordinator<P> {
             Event::AskHop { request, attempt, candidates } => {
                 self.hop(now, (request, attempt), &candidates, actions);
             }
-            Event::Token { request, attempt, last } => self.token(now, (request, attempt), last, actions),
+            Event::Token { request, attempt, last } => self.token((request, attempt), last, actions),
             Event::Cancel { request } => self.cancel(request, actions),
             Event::OutOfBlocks { machine, shortage } => self.out_of_blocks(now, machine, shortage, actions),
             Event::Refused { machine, request, attempt, why } => {
@@ -88,7 +88,7 @@ impl<P: RoutePolicy> Coordinator<P> {
             Event::MachineJoined { machine } => self.join(machine),
             Event::Tick => {}
         }
-        self.admit_waiting(now, actions);
+        self.admit_waiting(actions);
     }
 
     /// The settings.
@@ -132,6 +132,12 @@ impl<P: RoutePolicy> Coordinator<P> {
     #[must_use]
     pub fn requests_on(&self, machine: helix_spec::MachineId) -> u32 {
         self.machines.0.get(machine.index()).map_or(0, |machine| machine.active)
+    }
+
+    /// How many timers there are: in proportion to the requests and machines that are there.
+    #[must_use]
+    pub fn timers(&self) -> usize {
+        self.timers.len()
     }
 
     /// When to say [`Event::Tick`] if nothing else happens until then.

@@ -52,6 +52,8 @@ pub struct Node {
     pub(super) selection: u64,
     /// A shortage was reported, and nothing freed since.
     pub(super) reported: bool,
+    /// Which items of a queue a selection leaves; kept to save its memory.
+    pub(super) left: Vec<bool>,
 }
 
 impl Node {
@@ -82,6 +84,7 @@ impl Node {
             received: 0,
             selection: 0,
             reported: false,
+            left: Vec::new(),
         })
     }
 
@@ -179,7 +182,7 @@ impl Node {
                 place = None;
             }
         }
-        if let Err(why) = self.check(&work, place) {
+        if let Err(why) = self.admissible(&work, place) {
             actions.push(NodeAction::Refuse { work, why });
             return;
         }
@@ -205,7 +208,7 @@ impl Node {
     }
 
     /// Whether the work can ever run here.
-    fn check(&self, work: &Work, place: Option<u32>) -> Result<(), Refusal> {
+    fn admissible(&self, work: &Work, place: Option<u32>) -> Result<(), Refusal> {
         let (ours, limits) = (self.config.layers, &self.config.limits);
         if work.layers.start() < ours.start() || work.layers.end() > ours.end() {
             return Err(Refusal::LayersNotHeld);

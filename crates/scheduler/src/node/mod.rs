@@ -3,6 +3,7 @@
 //! The driver owns time and execution. It hands over what arrives ([`NodeEvent`]) and does what is asked
 //! ([`NodeAction`]); how long a [`Batch`] takes is the driver's business.
 
+mod check;
 mod config;
 mod kv_pool;
 mod machine;

@@ -24,6 +24,8 @@ pub(crate) struct Resident {
     pub(crate) seen: u64,
     /// It was freed, but is in the running batch.
     pub(crate) leaving: bool,
+    /// Its place is not vacant.
+    pub(crate) here: bool,
 }
 
 /// All of them; the place of one that left is used again.
@@ -59,12 +61,14 @@ impl Residents {
                 works: 0,
                 seen: 0,
                 leaving: false,
+                here: true,
             });
             place
         });
         let resident = self.get_mut(place);
         (resident.request, resident.attempt, resident.width) = (request, attempt, width);
         (resident.counted, resident.works, resident.seen, resident.leaving) = (0, 0, 0, false);
+        resident.here = true;
         self.index.insert(request, place);
         place
     }
@@ -77,6 +81,7 @@ impl Residents {
     /// The place may be used again; its table must be empty.
     pub(crate) fn vacate(&mut self, place: u32) {
         assert!(self.get(place).table.blocks.is_empty(), "blocks are released before their holder goes");
+        self.get_mut(place).here = false;
         self.vacant.push(place);
     }
 
@@ -85,12 +90,19 @@ impl Residents {
         self.all.len() - self.vacant.len()
     }
 
-    /// All that were not freed, in no particular order.
+    /// How many places there are, vacant ones included.
+    pub(crate) fn places(&self) -> usize {
+        self.all.len()
+    }
+
+    /// All that are here, by place.
+    pub(crate) fn occupied(&self) -> impl Iterator<Item = (u32, &Resident)> {
+        (0..).zip(&self.all).filter(|(_, resident)| resident.here)
+    }
+
+    /// All that were not freed.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Resident> {
-        let known = |(place, resident): &(usize, &Resident)| {
-            self.index.get(resident.request).is_some_and(|found| found as usize == *place)
-        };
-        self.all.iter().enumerate().filter(known).map(|(_, resident)| resident)
+        self.occupied().map(|(_, resident)| resident).filter(|resident| !resident.leaving)
     }
 }
 

@@ -122,7 +122,9 @@ impl Node {
         }
         self.selection += 1;
         let mut queue = std::mem::take(&mut self.queues[self.current]);
-        let mut left = vec![true; queue.items.len()];
+        let mut left = std::mem::take(&mut self.left);
+        left.clear();
+        left.resize(queue.items.len(), true);
         let orders: &[Option<Phase>] = match self.config.order {
             BatchOrder::Arrival => &[None],
             BatchOrder::PrefillFirst => &[Some(Phase::Prefill), Some(Phase::Decode)],
@@ -135,8 +137,9 @@ impl Node {
                 }
             }
         }
-        let mut left = left.into_iter();
-        queue.items.retain(|_| left.next().unwrap_or(true));
+        let mut stays = left.iter();
+        queue.items.retain(|_| stays.next().copied().unwrap_or(true));
+        self.left = left;
         queue.recount(self.config.layers.end());
         self.queues[self.current] = queue;
     }

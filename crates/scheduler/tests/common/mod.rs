@@ -1,5 +1,15 @@
 //! Short words for what the tests say often.
-#![allow(dead_code, clippy::allow_attributes, reason = "every test file uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::missing_panics_doc,
+    missing_docs,
+    reason = "every test file uses a part of it"
+)]
+
+pub mod checks;
+pub mod scenario;
+pub mod world;
 
 use helix_scheduler::coordinator::{Action, Coordinator, CoordinatorConfig, Event};
 use helix_scheduler::node::{
