@@ -8,6 +8,9 @@ needs=(
     "cc:gcc:the linker of every Rust program"
     "ld:binutils:the linker of every Rust program"
     "protoc:protobuf-compiler:the control protocol between machines"
+    "c++:g++:HiGHS, the solver of the planner milp"
+    "cmake:cmake:HiGHS"
+    "make:make:HiGHS"
 )
 
 if ! command -v cargo >/dev/null; then
@@ -20,6 +23,14 @@ if [ "$(printf '%s\n%s\n' "$minimum" "${found%%-*}" | sort -V | head -n 1)" != "
     exit 1
 fi
 
+# No command shows libclang: it is where the bindings of HiGHS look for it.
+has_libclang() {
+    [ -n "${LIBCLANG_PATH:-}" ] || command -v llvm-config >/dev/null ||
+        compgen -G '/usr/lib/llvm*/lib/libclang.so*' >/dev/null || compgen -G '/usr/lib*/libclang.so*' >/dev/null ||
+        compgen -G '/Library/Developer/CommandLineTools/usr/lib/libclang.dylib' >/dev/null ||
+        compgen -G '/opt/homebrew/opt/llvm/lib/libclang.dylib' >/dev/null
+}
+
 missing=()
 for need in "${needs[@]}"; do
     IFS=: read -r command package reason <<<"$need"
@@ -28,6 +39,11 @@ for need in "${needs[@]}"; do
         missing+=("$package")
     fi
 done
+
+if ! has_libclang; then
+    echo "deps: libclang-dev is missing (the bindings of HiGHS)"
+    missing+=(libclang-dev)
+fi
 
 if [ ${#missing[@]} -eq 0 ]; then
     echo "deps: Rust $found and every package that Helix needs are here"

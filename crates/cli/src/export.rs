@@ -1,5 +1,7 @@
 //! `helix export`: clusters, tables and placements in the formats of other systems.
 
+mod milp;
+
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -23,6 +25,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum To {
     Asplos25(Asplos25),
+    Milp(milp::Arguments),
 }
 
 /// Writes a cluster and a placement for the simulator of the authors of the Helix paper (ASPLOS 2025)
@@ -62,9 +65,15 @@ struct Summary {
     notes: Vec<String>,
 }
 
-/// Reads, converts, writes.
+/// Writes in the format that was asked for.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
-    let To::Asplos25(arguments) = &arguments.to;
+    match &arguments.to {
+        To::Asplos25(arguments) => asplos25(arguments, output),
+        To::Milp(arguments) => milp::run(arguments, output),
+    }
+}
+
+fn asplos25(arguments: &Asplos25, output: &mut Output) -> Result<(), Failure> {
     let cluster = load_cluster_named(&arguments.cluster)?;
     let model = model(&arguments.model, &cluster)?;
     let placement = match &arguments.placement {

@@ -6,6 +6,7 @@ mod evaluation;
 pub mod flow;
 mod instance;
 mod linear;
+pub mod milp;
 pub mod packing;
 mod plan;
 mod search;

@@ -94,7 +94,17 @@ impl Budget {
         self.bar.set_message(format!("best {best:.1} tokens/s, bound {bound:.1} (Ctrl-C keeps the best)"));
     }
 
-    /// Time since the start \[s\].
+    /// The whole budget \[s\].
+    pub fn limit_seconds(&self) -> f64 {
+        self.limit.as_secs_f64()
+    }
+
+    /// Time since the start, while the search goes on \[s\].
+    pub fn elapsed(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Time since the start, when the search has ended \[s\].
     pub fn seconds(&self) -> f64 {
         self.bar.finish_and_clear();
         self.started.elapsed().as_secs_f64()

@@ -1,6 +1,8 @@
 //! `helix plan`: where the layers go, how good that is, and why it is not better.
 
 mod budget;
+mod milp;
+mod milp_report;
 mod report;
 mod text;
 mod words;
@@ -24,12 +26,14 @@ use crate::output::{Format, Output};
 use crate::picture::{Scene, drawing, page};
 
 use budget::Budget;
+use milp::MilpArguments;
+pub use milp::{DEFAULT_LINKS, Prune, parse_prune};
 pub use report::{CandidateReport, CutMember, PlanReport};
 
 /// Who places the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Planner {
-    /// The best of all others under the exact evaluator.
+    /// Packing and the rules below under the exact evaluator.
     Auto,
     /// Machines join one by one where the model is worst served.
     Petals,
@@ -41,6 +45,8 @@ pub enum Planner {
     Separate,
     /// The same, with mixed pipelines from the leftovers (SP+).
     SeparatePlus,
+    /// The paper's mixed-integer program, solved by HiGHS.
+    Milp,
 }
 
 /// What a plan is chosen for.
@@ -88,7 +94,9 @@ impl From<Cost> for CostChoice {
 const EXAMPLES: &str = "Examples:
   helix plan --cluster single24 --model llama-2-70b
   helix plan --cluster my-cluster.toml --model ./my-model -o placement.toml --html plan.html
-  helix plan --cluster single24 --model llama-2-70b --evaluate placement.toml --format json";
+  helix plan --cluster single24 --model llama-2-70b --evaluate placement.toml --format json
+  helix plan --cluster single24 --model llama-2-70b --planner milp --budget 10min -o placement.toml --write-sol run.sol
+  helix plan --cluster single24 --model llama-2-70b --planner milp --start-from run.sol --prune-links off";
 
 /// Arguments of `helix plan`.
 #[derive(Debug, Args)]
@@ -118,6 +126,11 @@ pub struct Arguments {
     /// Search nothing: validate and report this placement
     #[arg(long, value_name = "PLACEMENT", conflicts_with_all = ["planner", "max_depth"])]
     evaluate: Option<PathBuf>,
+    /// Start from this placement, or from a solution of the mixed-integer program (`.sol`)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["evaluate", "warm_start", "no_warm_start"])]
+    start_from: Option<PathBuf>,
+    #[command(flatten)]
+    milp: MilpArguments,
     /// Let requests enter a machine in the middle of its layer range; petals always does
     #[arg(long)]
     partial_inference: bool,
@@ -132,6 +145,37 @@ pub struct Arguments {
     svg: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Refuses arguments that do not go together.
+    fn check(&self) -> Result<(), Failure> {
+        let milp = self.planner == Planner::Milp;
+        self.milp.refuse_unless(milp)?;
+        if milp && self.max_depth.is_some() {
+            return Err(Failure::usage(
+                "--max-depth is no constraint of --planner milp; take --planner auto",
+            ));
+        }
+        if !milp && self.start_from.is_some() {
+            return Err(Failure::usage("--start-from needs --planner milp"));
+        }
+        Ok(())
+    }
+
+    fn partial(&self) -> PartialInference {
+        if self.partial_inference { PartialInference::On } else { PartialInference::Off }
+    }
+
+    fn milp_task<'a>(&'a self, instance: &'a Instance<'a>) -> milp::Task<'a> {
+        milp::Task {
+            instance,
+            arguments: &self.milp,
+            partial: self.partial(),
+            start_from: self.start_from.as_deref(),
+            output: self.output.as_deref(),
+        }
+    }
+}
+
 /// Mean lengths of the Azure 2023 conversation trace as the paper filters it: prompt and output \[tokens\].
 const MEAN_LENGTHS: (f64, f64) = (763.08, 232.45);
 
@@ -140,6 +184,7 @@ const FILLED_CACHE: f64 = 0.69;
 
 /// Plans or evaluates, writes what was asked for, prints the report.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    arguments.check()?;
     let cluster = load_cluster_named(&arguments.cluster)?;
     let model = ModelShape::named_or_folder(&arguments.model)?;
     let costs = Costs::for_cluster(&cluster, &model, arguments.cost.into()).map_err(cost_failure)?;
@@ -151,8 +196,15 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         Some(path) => Some(Placement::load(path, &cluster)?),
         None => None,
     };
+    let task = arguments.milp_task(&instance);
+    let mut milp = None;
     let mut found = match given {
         Some(placement) => evaluated(&instance, placement, arguments.partial_inference)?,
+        None if arguments.planner == Planner::Milp => {
+            let (found, report) = task.run(&budget)?;
+            milp = Some(report);
+            found.found
+        }
         None => search(&instance, arguments, &judge, &budget)
             .map_err(|error| Failure::new(Kind::Infeasible, error))?,
     };
@@ -165,15 +217,19 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         steady,
         decode_share: MEAN_LENGTHS.1 / (MEAN_LENGTHS.0 + MEAN_LENGTHS.1),
         solve_seconds: budget.seconds(),
-        gap_is_about_the_goal: arguments.evaluate.is_some() || arguments.objective == Goal::MaxFlow,
+        gap_is_about_the_goal: arguments.evaluate.is_some()
+            || arguments.objective == Goal::MaxFlow
+            || milp.is_some(),
         note: [costs.note().map(str::to_owned), note]
             .into_iter()
             .flatten()
             .reduce(|a, b| format!("{a}; {b}")),
+        milp,
     }
     .report();
     let scene = Scene::new(&cluster, &report);
     let written = write_files(arguments, &cluster, &found.plan.placement, &scene)?;
+    task.clean_up();
     match output.format {
         Format::Json => {
             serde_json::to_writer_pretty(&mut *output, &report).map_err(std::io::Error::from)?;
@@ -211,11 +267,7 @@ fn search(
         Planner::Auto => {
             let options = SearchOptions {
                 objective: arguments.objective.into(),
-                partial: if arguments.partial_inference {
-                    PartialInference::On
-                } else {
-                    PartialInference::Off
-                },
+                partial: arguments.partial(),
                 max_depth: arguments.max_depth.map(|depth| depth as usize),
             };
             let mut control =
@@ -227,6 +279,7 @@ fn search(
         Planner::Homogeneous => Baseline::Homogeneous,
         Planner::Separate => Baseline::Separate,
         Planner::SeparatePlus => Baseline::SeparatePlus,
+        Planner::Milp => unreachable!("it has its own way through `run`"),
     };
     let plan = plan_baseline(instance, baseline)?;
     if !arguments.partial_inference {

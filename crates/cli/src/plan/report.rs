@@ -6,6 +6,7 @@ use helix_planner::{Candidate, CutPart, Evaluation, Found, FrontPoint, Part};
 use helix_spec::{Cluster, Endpoint, MachineId, ModelShape, PartialInference, RankLayout};
 use serde::Serialize;
 
+use super::milp_report::MilpReport;
 use super::words;
 
 /// The answer about one plan.
@@ -61,6 +62,9 @@ pub struct PlanReport {
     /// What every planner reached, where several were compared.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<CandidateReport>,
+    /// The mixed-integer program, where it was the planner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milp: Option<MilpReport>,
 }
 
 /// A machine without flow.
@@ -247,6 +251,8 @@ pub struct Subject<'a> {
     pub gap_is_about_the_goal: bool,
     /// What to know about the speeds.
     pub note: Option<String>,
+    /// The mixed-integer program, where it was the planner.
+    pub milp: Option<MilpReport>,
     /// Decode tokens among all tokens of the workload.
     pub decode_share: f64,
     /// Time that the planners took \[s\].
@@ -294,6 +300,7 @@ impl Subject<'_> {
             note: self.note.clone(),
             front: self.found.front.iter().map(front_point).collect(),
             candidates: self.found.candidates.iter().map(candidate).collect(),
+            milp: self.milp.clone(),
         }
     }
 

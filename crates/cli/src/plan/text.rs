@@ -49,6 +49,7 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
         "  longest pipeline {} machines, {:.1} on average; {} tokens of cache at the layer that has least",
         report.depth, report.mean_depth, report.kv_tokens_at_bottleneck
     )?;
+    milp(output, report)?;
     front(output, report)?;
     writeln!(output, "\nwhat holds it back")?;
     for sentence in &report.bottleneck.text {
@@ -92,6 +93,21 @@ fn candidates(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
         )?;
     }
     writeln!(output)
+}
+
+fn milp(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
+    let Some(milp) = &report.milp else { return Ok(()) };
+    writeln!(
+        output,
+        "  mixed-integer program: {} variables ({} binaries), {} constraints, {} links ({} pruned); {}",
+        milp.variables, milp.binaries, milp.constraints, milp.links, milp.pruned_links, milp.ending
+    )?;
+    if let Some(bound) = milp.solver_bound_tokens_per_s {
+        let about =
+            if milp.pruned_links == 0 { "all placements" } else { "placements over these links only" };
+        writeln!(output, "  HiGHS proves {bound:.1} tokens/s, about {about}")?;
+    }
+    Ok(())
 }
 
 /// Points of the front that are listed.

@@ -8,7 +8,7 @@
 //! Whatever a search claims, the exact evaluator has the last word: no plan is reported above what it carries, and none is
 //! worse than a baseline by the objective that was asked for.
 
-mod bridge;
+pub(crate) mod bridge;
 mod front;
 mod steady;
 
