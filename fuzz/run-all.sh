@@ -24,7 +24,7 @@ targets=("$@")
 seeds_of() {
     case $1 in
         config_json) echo ../crates/spec/data/models ;;
-        wire) echo corpus/wire ;;
+        scheduler | wire) echo "corpus/$1" ;;
         *) echo "seeds/$1" ;;
     esac
 }

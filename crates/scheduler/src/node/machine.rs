@@ -218,6 +218,9 @@ impl Node {
             return Err(Refusal::Malformed);
         }
         let (tokens, context) = (u64::from(work.tokens), u64::from(work.context));
+        if u32::try_from(work.cached_after()).is_err() {
+            return Err(Refusal::Malformed);
+        }
         if work.tokens == 0 || (work.phase == Phase::Decode && (work.tokens != 1 || !work.last)) {
             return Err(Refusal::Malformed);
         }

@@ -76,7 +76,7 @@ pub struct Batch {
 pub enum Refusal {
     /// Layers that this machine does not hold.
     LayersNotHeld,
-    /// No tokens, or a decode of several.
+    /// No tokens, a decode of several, or more than a `u32` counts with their context.
     Malformed,
     /// More tokens in one piece, or a longer context, than a batch may have.
     BeyondBatchLimits,
