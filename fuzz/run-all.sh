@@ -23,7 +23,7 @@ targets=("$@")
 # The seeds of a target: its folder, or where the product keeps files of its kind.
 seeds_of() {
     case $1 in
-        config_json) echo ../crates/spec/data/models ;;
+        config_json | engine_config) echo ../crates/spec/data/models ;;
         scheduler | wire) echo "corpus/$1" ;;
         *) echo "seeds/$1" ;;
     esac

@@ -17,7 +17,7 @@ use helix_spec::{FileError, MAX_DESCRIPTION_BYTES, nearest, read_text};
 
 use crate::backends::cpu::Mapping;
 
-pub use header::{Dtype, Header, TensorInfo};
+pub use header::{Dtype, Header, TensorInfo, parse_index};
 
 /// The weights of a model's folder.
 #[derive(Debug)]

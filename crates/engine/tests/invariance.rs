@@ -112,7 +112,7 @@ fn check<T: Float>(model: &str, format: WeightFormat, cuts: &[u32], chunks: &[Ve
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn splits_chunks_and_batches_do_not_change_a_bit(

@@ -7,7 +7,7 @@ use minijinja::{Environment, ErrorKind, Value, context};
 use serde::{Deserialize, Serialize};
 
 /// Steps after which a template is stopped: a template is a program, and it is the model's author's.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 5_000_000;
 
 const NAME: &str = "chat";
 

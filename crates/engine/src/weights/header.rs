@@ -216,8 +216,11 @@ impl Entry {
     }
 }
 
-/// The index of a model in several files: tensor → file, by plain names in the same folder.
-pub(super) fn parse_index(text: &str, origin: &str) -> Result<BTreeMap<String, String>, FileError> {
+/// Reads the index of a model in several files: tensor → file, by plain names in the same folder.
+///
+/// # Errors
+/// [`FileError`] when it is no index, or a file's name is none.
+pub fn parse_index(text: &str, origin: &str) -> Result<BTreeMap<String, String>, FileError> {
     #[derive(Deserialize)]
     struct Index {
         weight_map: Pairs<String>,

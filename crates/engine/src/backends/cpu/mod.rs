@@ -28,3 +28,6 @@ pub use panels::{FullPanels, LANES, PanelOutput};
 pub use q8::{Q8_BLOCK, Q8Activations, Q8Panels};
 pub use rows::{gated_silu, rms_norm};
 pub use threads::Threads;
+
+#[cfg(test)]
+mod tests;
