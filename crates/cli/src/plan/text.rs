@@ -104,8 +104,8 @@ fn milp(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
     )?;
     if let Some(bound) = milp.solver_bound_tokens_per_s {
         let about =
-            if milp.pruned_links == 0 { "all placements" } else { "placements over these links only" };
-        writeln!(output, "  HiGHS proves {bound:.1} tokens/s, about {about}")?;
+            if milp.pruned_links == 0 { "every placement" } else { "placements over these links only" };
+        writeln!(output, "  HiGHS by itself bounds {about} by {bound:.1} tokens/s")?;
     }
     Ok(())
 }
