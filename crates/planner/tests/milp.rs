@@ -117,6 +117,13 @@ fn what_does_not_fit_is_refused_with_its_reason() {
     };
     let gap = error(placement(&model, &[(0, 0, 3)]));
     assert!(gap.contains("p.toml") && gap.contains("no machine holds layers 3..5"), "{gap}");
+    // A rule that was asked for by name and has no placement is not passed over.
+    let few = by_hand::cluster(&["big", "big", "tiny"], Bandwidth(10_000_000_000));
+    let tiny = Table(BTreeMap::from([("big", vec![9.0; 4]), ("tiny", vec![5.0])]));
+    let few = Instance::new(&few, &model, &tiny);
+    let rule = run(&few, &options(Start::Rule(Baseline::Swarm)), 1.0, 0.0).unwrap_err().to_string();
+    assert!(rule.contains("start from swarm") && rule.contains("5 stages for 3 machines"), "{rule}");
+    assert!(run(&few, &options(Start::Best), 1.0, 1.0).is_ok());
     let large = by_hand::model(30);
     let instance = Instance::new(&cluster, &large, &table);
     let error = run(&instance, &options(Start::Best), 1.0, 0.0).unwrap_err().to_string();

@@ -4,7 +4,6 @@ use helix_spec::{PartialInference, Placement};
 
 use super::MilpError;
 use crate::Instance;
-use crate::baselines::petals;
 use crate::evaluation::throughput;
 use crate::packing::{self, Plan, Problem, Span};
 use crate::plan::Baseline;
@@ -19,7 +18,8 @@ pub enum Start {
     Best,
     /// One rule.
     Rule(Baseline),
-    /// The packing search; with a proof of its optimum the program has nothing left to do.
+    /// The packing search (a rule, if it finds nothing in its share of the time); with a proof of its optimum the program
+    /// has nothing left to do.
     Packing,
     /// A given placement.
     Given {
@@ -51,48 +51,44 @@ impl Start {
         problem: &Problem,
         stop: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Started>, MilpError> {
-        let rules: &[Baseline] = match self {
-            Self::Cold => return Ok(None),
-            Self::Given { origin, placement } => {
-                return given(instance, problem, origin, placement).map(Some);
+        match self {
+            Self::Cold => Ok(None),
+            Self::Best => Ok(best_rule(instance, problem)),
+            Self::Rule(rule) => {
+                let refuse = |reason| MilpError::Start { origin: rule.name().to_owned(), reason };
+                let placement = rule.place(instance).map_err(|error| refuse(error.to_string()))?;
+                started(instance, problem, rule.name(), &placement).map(Some).map_err(refuse)
             }
             Self::Packing => {
                 let outcome = packing::solve(problem, packing::Options::default(), stop, &mut |_| ());
-                let partial = partial_of(problem);
-                let Some(best) = outcome.best else { return Ok(None) };
-                let placement = to_placement(instance, &best.plan, partial);
-                return Ok(started(instance, problem, "packing", &placement).ok());
+                let packed = outcome.best.and_then(|best| {
+                    let placement = to_placement(instance, &best.plan, partial_of(problem));
+                    started(instance, problem, "packing", &placement).ok()
+                });
+                // Too little time for it: a rule is better than nothing.
+                Ok(packed.or_else(|| best_rule(instance, problem)))
             }
-            Self::Rule(rule) => std::slice::from_ref(rule),
-            Self::Best => &Baseline::ALL,
-        };
-        let tries = rules.iter().filter_map(|rule| {
-            let placement = match rule {
-                Baseline::Petals => petals(instance, &instance.cluster.machine_ids().collect::<Vec<_>>()),
-                _ => rule.place(instance),
-            };
-            started(instance, problem, rule.name(), &placement.ok()?).ok()
-        });
-        // The first among equals, in the order of the rules.
-        Ok(tries.fold(None, |best: Option<Started>, next| match best {
-            Some(best) if best.throughput >= next.throughput => Some(best),
-            _ => Some(next),
-        }))
+            Self::Given { origin, placement } => started(instance, problem, "given", placement)
+                .map(Some)
+                .map_err(|reason| MilpError::Start { origin: origin.clone(), reason }),
+        }
     }
+}
+
+/// The best of the rules that fit the program; the first among equals, in the order of the rules.
+fn best_rule(instance: &Instance<'_>, problem: &Problem) -> Option<Started> {
+    let tries = Baseline::ALL.into_iter().filter_map(|rule| {
+        let placement = rule.place(instance).ok()?;
+        started(instance, problem, rule.name(), &placement).ok()
+    });
+    tries.fold(None, |best: Option<Started>, next| match best {
+        Some(best) if best.throughput >= next.throughput => Some(best),
+        _ => Some(next),
+    })
 }
 
 fn partial_of(problem: &Problem) -> PartialInference {
     if problem.partial { PartialInference::On } else { PartialInference::Off }
-}
-
-fn given(
-    instance: &Instance<'_>,
-    problem: &Problem,
-    origin: &str,
-    placement: &Placement,
-) -> Result<Started, MilpError> {
-    started(instance, problem, "given", placement)
-        .map_err(|reason| MilpError::Start { origin: origin.to_owned(), reason })
 }
 
 /// The placement with the program's rule for partial inference and over all links, if it fits.
