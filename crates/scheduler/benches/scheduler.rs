@@ -9,6 +9,10 @@ use helix_scheduler::route::MaxFlow;
 use helix_scheduler::{Phase, RequestId, Topology, TopologyLink, TopologyMachine, TopologyParts, Work};
 use helix_spec::{Endpoint, LayerRange, MachineId, SimTime};
 
+/// Counts allocations: a step should make none.
+#[global_allocator]
+static ALLOCATIONS: divan::AllocProfiler = divan::AllocProfiler::system();
+
 fn main() {
     divan::main();
 }

@@ -136,6 +136,26 @@ fn short_of_blocks_a_decode_speaks_at_once_and_a_prompt_when_nothing_runs() {
     assert_eq!(start_again(&mut node), vec![2]);
 }
 
+#[test]
+fn what_is_free_gathers_for_the_oldest_who_waits() {
+    let mut node = paged(4, BlockSpan::Range);
+    tell(&mut node, &[NodeEvent::Work(prompt(1, 4, (0, 2))), NodeEvent::Work(prompt(2, 4, (0, 2)))]);
+    tell(
+        &mut node,
+        &[NodeEvent::Start, NodeEvent::BatchFinished, NodeEvent::Start, NodeEvent::BatchFinished],
+    );
+    // 3 needs three of the two blocks left; 4 would fit but is younger; 0 is older.
+    let works = [prompt(3, 12, (0, 2)), prompt(4, 4, (0, 2)), prompt(0, 4, (0, 2))];
+    tell(&mut node, &works.map(NodeEvent::Work));
+    assert_eq!(start(&mut node).1, [0]);
+    let free = |request| NodeEvent::Free { request: RequestId(request), attempt: 0, in_flight: false };
+    tell(&mut node, &[NodeEvent::BatchFinished, NodeEvent::Start, NodeEvent::BatchFinished]);
+    tell(&mut node, &[free(1), NodeEvent::Start]);
+    assert_eq!(node.running().len(), 0, "two are free, three are needed");
+    tell(&mut node, &[free(2)]);
+    assert_eq!(start(&mut node).1, [3], "and then there is none for 4");
+}
+
 /// Ends what runs and says who ran then.
 fn start_again(node: &mut Node) -> Vec<u64> {
     tell(node, &[NodeEvent::BatchFinished]);

@@ -97,3 +97,15 @@ fn who_is_freed_while_running_leaves_at_the_end_and_nothing_of_it_is_forwarded()
         assert!(forwarded.contains(&NodeAction::Forward(again)));
     }
 }
+
+#[test]
+fn late_work_of_an_older_attempt_is_dropped_even_before_the_word_that_it_is_over() {
+    let mut node = node(BatchLimits::UNLIMITED, BatchOrder::Arrival);
+    let (newer, older) = (Work { attempt: 1, ..prompt(1, 6, (0, 4)) }, decode(1, 9, (0, 4)));
+    let actions = tell(&mut node, &[NodeEvent::Work(newer), NodeEvent::Work(older)]);
+    assert_eq!(actions, [NodeAction::Discard(older)]);
+    let free = NodeEvent::Free { request: RequestId(1), attempt: 0, in_flight: true };
+    tell(&mut node, &[free]);
+    start(&mut node);
+    assert_eq!(items(&node), [(1, 0, 6, true)], "the newer one stays");
+}
