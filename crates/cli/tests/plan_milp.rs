@@ -133,17 +133,17 @@ fn what_is_wrong_is_refused_with_its_code_and_what_to_do() {
     assert!(code == Some(2) && error.contains("--prune-links needs --planner milp"), "{error}");
 }
 
-/// Starts a search that would take long, and waits until it has said that it found something.
+/// Starts a search that would take long, and waits until it has said this.
 #[cfg(unix)]
-fn started(arguments: &[&str]) -> (Child, String) {
+fn started(says: &str, arguments: &[&str]) -> (Child, String) {
     use std::io::{BufRead as _, BufReader};
-    let mut child = command(&[&["--budget", "10min", "--warm-start", "swarm"], arguments].concat())
+    let mut child = command(&[&["--budget", "10min"], arguments].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the helix command starts");
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let line = lines.by_ref().map_while(Result::ok).find(|line| line.contains(" start ")).expect("it starts");
+    let line = lines.by_ref().map_while(Result::ok).find(|line| line.contains(says)).expect("it starts");
     // The rest is read elsewhere, so that the command never waits for its reader.
     std::thread::spawn(move || lines.for_each(drop));
     (child, line)
@@ -160,7 +160,7 @@ fn signal(child: &Child, name: &str) {
 fn ctrl_c_keeps_the_best_and_a_kill_loses_nothing() {
     let folder = folder("interruption");
     let plan = path(&folder, "plan.toml");
-    let (child, line) = started(&["--format", "json", "-o", &plan]);
+    let (child, line) = started(" start ", &["--warm-start", "swarm", "--format", "json", "-o", &plan]);
     assert!(line.contains("757.853"), "{line}");
     signal(&child, "INT");
     let output = child.wait_with_output().unwrap();
@@ -169,9 +169,14 @@ fn ctrl_c_keeps_the_best_and_a_kill_loses_nothing() {
     assert!(answer["throughput_tokens_per_s"].as_f64().unwrap() >= SWARM - 1e-5);
     assert!(std::fs::read_to_string(&plan).unwrap().contains("version = 1"));
 
+    let (child, _) = started("starts from nothing", &["--no-warm-start"]);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(130), true));
+
     let killed = path(&folder, "killed.toml");
     let sol = path(&folder, "killed.sol");
-    let (mut child, _) = started(&["-o", &killed, "--write-sol", &sol]);
+    let (mut child, _) = started(" start ", &["--warm-start", "swarm", "-o", &killed, "--write-sol", &sol]);
     // The files come right after the line; the kill comes after the files, as any later one would.
     let checkpoint = folder.join("killed.checkpoint.toml");
     while !(checkpoint.exists() && Path::new(&sol).exists()) {

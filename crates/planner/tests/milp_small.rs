@@ -64,7 +64,7 @@ fn solved(formulation: &Formulation) -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(80) })]
 
     #[test]
     fn small_clusters_are_solved_exactly(problem in problem()) {
@@ -144,6 +144,32 @@ fn a_loose_factor_lets_a_switch_leak_and_a_tight_one_does_not() {
     // And HiGHS agrees that nothing flows.
     let outcome = solved(&tight);
     assert_eq!((outcome.ending, outcome.objective.abs() < 1e-4), (Ending::Optimal, true));
+}
+
+#[test]
+fn a_machine_that_adds_no_layer_is_no_relay() {
+    // The first machine must begin, the third must end, and the link between them is narrow. The second could only pass
+    // on what the first has done already, over its own links: with `start_j <= e_i` alone that would double the flow.
+    let mut network = Network::unbounded(3);
+    network.special.extend([((0, 2), 3.0), ((1, 2), 3.0)]);
+    network.source = vec![f64::INFINITY, 0.0, 0.0];
+    network.sink = vec![0.0, 0.0, f64::INFINITY];
+    for partial in [false, true] {
+        let problem = Problem {
+            layers: 2,
+            tables: vec![Table { throughput: vec![Some(10.0)] }],
+            machines: vec![Slot { table: 0, region: 0 }; 3],
+            network: network.clone(),
+            partial,
+        };
+        assert_eq!(best_of_all(&problem), 3.0);
+        let outcome = solved(&formulation(&problem, None));
+        assert!(
+            (outcome.objective - 3.0).abs() < 1e-6,
+            "{} with partial inference {partial}",
+            outcome.objective
+        );
+    }
 }
 
 #[test]

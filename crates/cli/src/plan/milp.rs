@@ -206,6 +206,9 @@ fn checkpoint_beside(output: &Path) -> PathBuf {
 
 fn failure(error: MilpError) -> Failure {
     match error {
+        MilpError::Nothing { .. } if Budget::was_interrupted() => {
+            Failure::new(Kind::Interrupted, "interrupted before a placement was found")
+        }
         MilpError::Solver(_) => Failure::new(Kind::Other, error),
         _ => Failure::new(Kind::Infeasible, error),
     }
