@@ -72,10 +72,10 @@ fn full(config: CoordinatorConfig) -> Coordinator<MaxFlow> {
 fn what_finds_no_room_waits_in_order_in_a_bounded_line() {
     let mut coordinator = full(CONFIG);
     assert_eq!(short(&act(&mut coordinator, seconds(1), arrived(6, 100))), ["wait 6"]);
+    assert_eq!(short(&act(&mut coordinator, seconds(2), arrived(9, 301))), ["end 9 TooLarge 0"]);
     // A small one would fit nowhere either, and does not overtake.
     assert_eq!(short(&act(&mut coordinator, seconds(2), arrived(7, 1))), ["wait 7"]);
     assert_eq!(short(&act(&mut coordinator, seconds(2), arrived(8, 1))), ["end 8 QueueFull 0"]);
-    assert_eq!(short(&act(&mut coordinator, seconds(2), arrived(9, 301))), ["end 9 TooLarge 0"]);
     assert_eq!(short(&act(&mut coordinator, seconds(2), arrived(10, 0))), ["end 10 EmptyPrompt 0"]);
     assert_eq!(act(&mut coordinator, seconds(2), arrived(7, 5)), [], "a name twice");
     let finished = short(&act(&mut coordinator, seconds(3), token(0, true)));

@@ -38,11 +38,11 @@ impl<P: RoutePolicy> Coordinator<P> {
         }
         match self.config.on_no_route {
             OnNoRoute::Reject => self.end(request, Outcome::NoRoute, actions),
-            OnNoRoute::Queue { .. } if !self.fits_when_empty(prompt) => {
-                self.end(request, Outcome::TooLarge, actions);
-            }
             OnNoRoute::Queue { bound, .. } if self.waiting.len() >= bound as usize => {
                 self.end(request, Outcome::QueueFull, actions);
+            }
+            OnNoRoute::Queue { .. } if !self.fits_when_empty(prompt) => {
+                self.end(request, Outcome::TooLarge, actions);
             }
             OnNoRoute::Queue { deadline, .. } => {
                 self.wait(request, SimTime(now.0.saturating_add(deadline.0)));
