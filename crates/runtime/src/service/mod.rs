@@ -12,6 +12,8 @@ mod request;
 mod stream;
 mod text;
 
+pub use helix_engine::{ChatTemplate, Message as ChatMessage, TemplateError};
+
 pub use handle::{Backend, EventSender, RawToken, Service, Submission, pair};
 pub use model::ModelInfo;
 pub use report::{MachineReport, MachineState, PipelineHop, PipelineReport, Readiness, Report};

@@ -1,6 +1,8 @@
 //! The answer to one request: tokens with their text, then the end.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::mpsc;
 
@@ -133,10 +135,15 @@ impl GenerationStream {
 
     /// The next event; `None` after `Finished` or `Failed`.
     pub async fn next(&mut self) -> Option<GenerationEvent> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// [`Self::next`] for whoever reads several streams at once.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<GenerationEvent>> {
         if self.done {
-            return None;
+            return Poll::Ready(None);
         }
-        let event = match self.events.recv().await {
+        let event = match ready!(self.events.poll_recv(context)) {
             Some(RawEvent::Token(token)) => self.token(&token),
             Some(RawEvent::Finished { reason, end_token }) => {
                 self.usage.completion_tokens += u32::from(end_token.is_some());
@@ -151,7 +158,7 @@ impl GenerationStream {
             // Nothing more is wanted: a stop text ends the request on every machine, too.
             self.events.close();
         }
-        Some(event)
+        Poll::Ready(Some(event))
     }
 
     fn token(&mut self, raw: &RawToken) -> GenerationEvent {
