@@ -8,9 +8,8 @@ use helix_spec::FileError;
 
 use crate::backends::cpu::{Float, gated_silu, rms_norm};
 use crate::config::ModelConfig;
-use crate::linear::{Cpu, Linear, Part, WeightFormat, load_vector};
+use crate::linear::{Cpu, Linear, Loader, Part, load_vector};
 use crate::scratch::Scratch;
-use crate::weights::WeightFiles;
 
 /// Weights of one layer.
 #[derive(Debug)]
@@ -54,23 +53,19 @@ pub(crate) struct Gated<T> {
 }
 
 impl<T: Float> Block<T> {
-    pub fn load(
-        files: &WeightFiles,
-        config: &ModelConfig,
-        layer: u32,
-        format: WeightFormat,
-    ) -> Result<Self, FileError> {
+    pub fn load(loader: &Loader<'_>, config: &ModelConfig, layer: u32) -> Result<Self, FileError> {
+        let files = loader.files;
         let prefix = format!("model.layers.{layer}");
         let hidden = config.hidden();
         Ok(Self {
             attention_norm: load_vector(files, &format!("{prefix}.input_layernorm.weight"), hidden)?,
-            attention: Attention::Grouped(GroupedAttention::load(files, config, layer, format)?),
+            attention: Attention::Grouped(GroupedAttention::load(loader, config, layer)?),
             feed_forward_norm: load_vector(
                 files,
                 &format!("{prefix}.post_attention_layernorm.weight"),
                 hidden,
             )?,
-            feed_forward: FeedForward::Gated(Gated::load(files, config, &prefix, format)?),
+            feed_forward: FeedForward::Gated(Gated::load(loader, config, &prefix)?),
         })
     }
 
@@ -83,12 +78,8 @@ impl<T: Float> Block<T> {
 }
 
 impl<T: Float> GroupedAttention<T> {
-    fn load(
-        files: &WeightFiles,
-        config: &ModelConfig,
-        layer: u32,
-        format: WeightFormat,
-    ) -> Result<Self, FileError> {
+    fn load(loader: &Loader<'_>, config: &ModelConfig, layer: u32) -> Result<Self, FileError> {
+        let files = loader.files;
         let prefix = format!("model.layers.{layer}.self_attn");
         let name = |part: &str| format!("{prefix}.{part}");
         let (query_rows, kv_rows) = (config.query_heads * config.head_dim, config.kv_heads * config.head_dim);
@@ -107,8 +98,8 @@ impl<T: Float> GroupedAttention<T> {
             None
         };
         Ok(Self {
-            qkv: Linear::load(files, &parts, config.hidden(), format)?,
-            output: Linear::load(files, &[output], query_rows, format)?,
+            qkv: Linear::load(loader, &parts, config.hidden())?,
+            output: Linear::load(loader, &[output], query_rows)?,
             qk_norms,
             window: config.windows[layer as usize].map_or(usize::MAX, |window| window as usize),
         })
@@ -116,12 +107,7 @@ impl<T: Float> GroupedAttention<T> {
 }
 
 impl<T: Float> Gated<T> {
-    fn load(
-        files: &WeightFiles,
-        config: &ModelConfig,
-        prefix: &str,
-        format: WeightFormat,
-    ) -> Result<Self, FileError> {
+    fn load(loader: &Loader<'_>, config: &ModelConfig, prefix: &str) -> Result<Self, FileError> {
         let width = config.shape.ffn_width as usize;
         let name = |part: &str| format!("{prefix}.mlp.{part}");
         let (gate, up, down) = (name("gate_proj"), name("up_proj"), name("down_proj"));
@@ -129,8 +115,8 @@ impl<T: Float> Gated<T> {
         let parts = [Part { name: &gate, rows: width, bias }, Part { name: &up, rows: width, bias }];
         let down = Part { name: &down, rows: config.hidden(), bias };
         Ok(Self {
-            gate_up: Linear::load(files, &parts, config.hidden(), format)?,
-            down: Linear::load(files, &[down], width, format)?,
+            gate_up: Linear::load(loader, &parts, config.hidden())?,
+            down: Linear::load(loader, &[down], width)?,
             width,
         })
     }

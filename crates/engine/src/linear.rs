@@ -23,6 +23,14 @@ pub struct Cpu {
     pub threads: Threads,
 }
 
+/// Where weights come from and what becomes of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loader<'a> {
+    pub files: &'a WeightFiles,
+    pub threads: &'a Threads,
+    pub format: WeightFormat,
+}
+
 /// Names and sizes of what is stacked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part<'a> {
@@ -51,12 +59,8 @@ enum Matrix<T> {
 
 impl<T: Float> Linear<T> {
     /// Loads parts that share an input of `columns` numbers.
-    pub fn load(
-        files: &WeightFiles,
-        parts: &[Part<'_>],
-        columns: usize,
-        format: WeightFormat,
-    ) -> Result<Self, FileError> {
+    pub fn load(loader: &Loader<'_>, parts: &[Part<'_>], columns: usize) -> Result<Self, FileError> {
+        let files = loader.files;
         let mut tensors = Vec::with_capacity(parts.len());
         let mut biases = Vec::with_capacity(parts.len());
         for part in parts {
@@ -65,11 +69,16 @@ impl<T: Float> Linear<T> {
             let bias = part.bias.then(|| load_vector(files, &format!("{}.bias", part.name), part.rows));
             biases.push(bias.transpose()?);
         }
-        Ok(Self::pack(&tensors, biases, format))
+        Ok(Self::pack(loader.threads, &tensors, biases, loader.format))
     }
 
     /// Packs tensors that share an input.
-    pub fn pack(tensors: &[Tensor], biases: Vec<Option<Vec<T>>>, format: WeightFormat) -> Self {
+    pub fn pack(
+        threads: &Threads,
+        tensors: &[Tensor],
+        biases: Vec<Option<Vec<T>>>,
+        format: WeightFormat,
+    ) -> Self {
         let columns = tensors.first().map_or(1, Tensor::columns);
         let mut first_panels = Vec::with_capacity(tensors.len());
         let mut rows = 0;
@@ -88,16 +97,8 @@ impl<T: Float> Linear<T> {
             None => into.fill(0.0),
         };
         let matrix = match format {
-            WeightFormat::Q8_0 => Matrix::Q8(Q8Panels::pack(rows, columns, read)),
-            WeightFormat::Full => {
-                let mut numbers = vec![0.0; columns];
-                Matrix::Full(FullPanels::pack(rows, columns, |row, into: &mut [T]| {
-                    read(row, &mut numbers);
-                    for (into, &number) in into.iter_mut().zip(&numbers) {
-                        *into = T::of_f32(number);
-                    }
-                }))
-            }
+            WeightFormat::Q8_0 => Matrix::Q8(Q8Panels::pack(threads, rows, columns, read)),
+            WeightFormat::Full => Matrix::Full(FullPanels::pack(threads, rows, columns, read)),
         };
         for tensor in tensors {
             tensor.forget_pages();

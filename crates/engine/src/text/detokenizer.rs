@@ -15,7 +15,7 @@ const MAX_WAITING: usize = 8;
 /// Replaces what is no character.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// Text of one answer.
+/// Text of one answer. A character after several U+FFFD that the model wrote itself may show as U+FFFD, too.
 #[derive(Debug, Clone)]
 pub struct Detokenizer {
     tokens: Vec<u32>,

@@ -29,16 +29,23 @@ pub struct PanelOutput<T> {
 
 impl<T: Float> FullPanels<T> {
     /// A matrix of `rows` rows; `read` writes a row's `columns` numbers.
-    pub fn pack(rows: usize, columns: usize, mut read: impl FnMut(usize, &mut [T])) -> Self {
+    pub fn pack(
+        threads: &Threads,
+        rows: usize,
+        columns: usize,
+        read: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Self {
         let mut numbers = vec![T::ZERO; rows.div_ceil(LANES) * LANES * columns];
-        let mut row_numbers = vec![T::ZERO; columns];
-        for row in 0..rows {
-            read(row, &mut row_numbers);
-            let panel = &mut numbers[row / LANES * LANES * columns..][..LANES * columns];
-            for (into, &number) in panel.iter_mut().skip(row % LANES).step_by(LANES).zip(&row_numbers) {
-                *into = number;
+        let work = numbers.chunks_exact_mut(LANES * columns).enumerate().collect();
+        threads.each(work, |(panel, numbers): (usize, &mut [T])| {
+            let mut row_numbers = vec![0.0; columns];
+            for row in panel * LANES..rows.min((panel + 1) * LANES) {
+                read(row, &mut row_numbers);
+                for (into, &number) in numbers.iter_mut().skip(row % LANES).step_by(LANES).zip(&row_numbers) {
+                    *into = T::of_f32(number);
+                }
             }
-        }
+        });
         Self { columns, numbers }
     }
 

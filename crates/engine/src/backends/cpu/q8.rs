@@ -10,6 +10,7 @@
 
 use half::f16;
 
+use super::isa::for_each_isa;
 use super::panels::parts;
 use super::{Float, Isa, LANES, PanelOutput, Threads};
 
@@ -39,8 +40,8 @@ pub struct Q8Panels {
 /// Activations in 8 bits.
 #[derive(Debug, Clone, Default)]
 pub struct Q8Activations {
-    /// `[row][column]`, filled with 0 to whole blocks.
-    pub(super) codes: Vec<i8>,
+    /// `[row][block][column]`, filled with 0 to whole blocks.
+    pub(super) codes: Vec<[i8; Q8_BLOCK]>,
     /// `[row][block]`
     pub(super) scales: Vec<f32>,
     /// `[row][block]`: minus 128 times the sum of the block's codes.
@@ -59,26 +60,25 @@ pub(super) struct Q8Part<'a> {
 
 impl Q8Panels {
     /// Rounds a matrix of `rows` rows to 8 bits; `read` writes a row's `columns` numbers.
-    pub fn pack(rows: usize, columns: usize, mut read: impl FnMut(usize, &mut [f32])) -> Self {
+    pub fn pack(
+        threads: &Threads,
+        rows: usize,
+        columns: usize,
+        read: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Self {
         let blocks = columns.div_ceil(Q8_BLOCK);
         let panels = rows.div_ceil(LANES);
-        let mut codes = vec![Line([128; 64]); panels * blocks * BLOCK_CODES / 64];
+        let lines = blocks * BLOCK_CODES / 64;
+        let mut codes = vec![Line([128; 64]); panels * lines];
         let mut scales = vec![f16::ZERO; panels * blocks * LANES];
-        let mut numbers = vec![0.0; blocks * Q8_BLOCK];
-        for row in 0..rows {
-            read(row, &mut numbers[..columns]);
-            let (panel, lane) = (row / LANES, row % LANES);
-            for (block, numbers) in numbers.chunks_exact(Q8_BLOCK).enumerate() {
-                let at = panel * blocks + block;
-                let scale = f16::from_f32(largest(numbers) / 127.0);
-                scales[at * LANES + lane] = scale;
-                for (column, &number) in numbers.iter().enumerate() {
-                    let byte = at * BLOCK_CODES + (column / 4 * LANES + lane) * 4 + column % 4;
-                    let code = i16::from(round_to_code(number, scale.to_f32())) + OFFSET;
-                    codes[byte / 64].0[byte % 64] = u8::try_from(code).expect("a code is -127 to 127");
-                }
+        let work = codes.chunks_exact_mut(lines).zip(scales.chunks_exact_mut(blocks * LANES)).enumerate();
+        threads.each(work.collect(), |(panel, (codes, scales))| {
+            let mut numbers = vec![0.0; blocks * Q8_BLOCK];
+            for row in panel * LANES..rows.min((panel + 1) * LANES) {
+                read(row, &mut numbers[..columns]);
+                pack_row(&numbers, row % LANES, codes, scales);
             }
-        }
+        });
         Self { blocks, columns, codes, scales }
     }
 
@@ -97,7 +97,7 @@ impl Q8Panels {
     /// The products of every row of `inputs` (`columns` numbers each, rounded to 8 bits) with every row of the matrix.
     pub fn multiply<T: Float>(&self, cpu: (Isa, &Threads), inputs: &[T], output: &mut PanelOutput<T>) {
         let (isa, threads) = cpu;
-        let activations = Q8Activations::round(inputs, self.columns, threads);
+        let activations = Q8Activations::round(cpu, inputs, self.columns);
         let rows = inputs.len() / self.columns;
         output.resize(rows, self.panels());
         let parts = parts(self.panels(), threads.count(), rows);
@@ -112,6 +112,19 @@ impl Q8Panels {
                 _ => multiply_portable(part, &activations, outputs),
             }
         });
+    }
+}
+
+/// Writes a row's codes and scales into its panel.
+fn pack_row(numbers: &[f32], lane: usize, codes: &mut [Line], scales: &mut [f16]) {
+    for (block, numbers) in numbers.chunks_exact(Q8_BLOCK).enumerate() {
+        let scale = f16::from_f32(largest(numbers) / 127.0);
+        scales[block * LANES + lane] = scale;
+        for (column, &number) in numbers.iter().enumerate() {
+            let byte = block * BLOCK_CODES + (column / 4 * LANES + lane) * 4 + column % 4;
+            let code = i16::from(round_to_code(number, scale.to_f32())) + OFFSET;
+            codes[byte / 64].0[byte % 64] = u8::try_from(code).expect("a code is -127 to 127");
+        }
     }
 }
 
@@ -143,42 +156,64 @@ fn round_to_code(number: f32, scale: f32) -> i8 {
 }
 
 impl Q8Activations {
-    fn round<T: Float>(inputs: &[T], columns: usize, threads: &Threads) -> Self {
+    fn round<T: Float>(cpu: (Isa, &Threads), inputs: &[T], columns: usize) -> Self {
+        let (isa, threads) = cpu;
         let (rows, blocks) = (inputs.len() / columns, columns.div_ceil(Q8_BLOCK));
         let mut new = Self {
-            codes: vec![0; rows * blocks * Q8_BLOCK],
+            codes: vec![[0; Q8_BLOCK]; rows * blocks],
             scales: vec![0.0; rows * blocks],
             corrections: vec![0; rows * blocks],
         };
         let work: Vec<_> = inputs
             .chunks_exact(columns)
-            .zip(new.codes.chunks_exact_mut(blocks * Q8_BLOCK))
+            .zip(new.codes.chunks_exact_mut(blocks))
             .zip(new.scales.chunks_exact_mut(blocks).zip(new.corrections.chunks_exact_mut(blocks)))
             .collect();
         threads.each(work, |((inputs, codes), (scales, corrections))| {
-            for (block, inputs) in inputs.chunks(Q8_BLOCK).enumerate() {
-                let mut numbers = [0.0_f32; Q8_BLOCK];
-                for (number, input) in numbers.iter_mut().zip(inputs) {
-                    *number = input.to_f32();
-                }
-                let scale = largest(&numbers) / 127.0;
-                scales[block] = scale;
-                let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-                let mut sum = 0;
-                for (code, number) in codes[block * Q8_BLOCK..].iter_mut().zip(&numbers) {
-                    let steps = (number * inverse).round_ties_even();
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "clamped to what a code holds; the scale carries NaN"
-                    )]
-                    let rounded = steps.clamp(-127.0, 127.0) as i8;
-                    *code = rounded;
-                    sum += i32::from(rounded);
-                }
-                corrections[block] = -i32::from(OFFSET) * sum;
-            }
+            round_row(isa, inputs, codes, scales, corrections);
         });
         new
+    }
+}
+
+for_each_isa! {
+    fn round_row<T>(
+        inputs: &[T],
+        codes: &mut [[i8; Q8_BLOCK]],
+        scales: &mut [f32],
+        corrections: &mut [i32],
+    ) = round_body
+}
+
+#[inline(always)]
+fn round_body<T: Float>(
+    inputs: &[T],
+    codes: &mut [[i8; Q8_BLOCK]],
+    scales: &mut [f32],
+    corrections: &mut [i32],
+) {
+    /// Adding it rounds to whole numbers, ties to even, which then stand in the low bits.
+    const MAGIC: f32 = 12_582_912.0;
+    for (block, inputs) in inputs.chunks(Q8_BLOCK).enumerate() {
+        let mut numbers = [0.0_f32; Q8_BLOCK];
+        for (number, input) in numbers.iter_mut().zip(inputs) {
+            *number = input.to_f32();
+        }
+        // Magnitudes compare as whole numbers, and NaN is the largest.
+        let bits = numbers.iter().fold(0, |largest: u32, number| largest.max(number.to_bits() & 0x7fff_ffff));
+        let scale = f32::from_bits(bits) / 127.0;
+        scales[block] = scale;
+        // Of so small a scale that this overflows, codes are 0; NaN and infinity show by the scale.
+        let inverse = 1.0 / scale;
+        let inverse = if inverse < f32::INFINITY { inverse } else { 0.0 };
+        let mut sum = 0;
+        for (code, number) in codes[block].iter_mut().zip(&numbers) {
+            #[expect(clippy::cast_possible_truncation, reason = "the low byte is what is meant")]
+            let rounded = (number * inverse + MAGIC).to_bits() as u8;
+            *code = rounded.cast_signed();
+            sum += i32::from(*code);
+        }
+        corrections[block] = -i32::from(OFFSET) * sum;
     }
 }
 
@@ -192,10 +227,9 @@ fn multiply_portable<T: Float>(part: Q8Part<'_>, inputs: &Q8Activations, outputs
             let mut sums = [0.0_f32; LANES];
             for block in 0..blocks {
                 let at = row * blocks + block;
-                let inputs_of_block = &inputs.codes[at * Q8_BLOCK..][..Q8_BLOCK];
                 let mut products = [inputs.corrections[at]; LANES];
                 let groups = codes[block * BLOCK_CODES..][..BLOCK_CODES].chunks_exact(4 * LANES);
-                for (group, inputs) in groups.zip(inputs_of_block.chunks_exact(4)) {
+                for (group, inputs) in groups.zip(inputs.codes[at].chunks_exact(4)) {
                     for (product, codes) in products.iter_mut().zip(group.chunks_exact(4)) {
                         for (&code, &input) in codes.iter().zip(inputs) {
                             *product += i32::from(code) * i32::from(input);

@@ -60,9 +60,27 @@ struct Tile<'a> {
 
 /// Four codes of a row's block as one number to spread.
 #[inline]
-fn four(codes: &[i8], at: usize) -> i32 {
-    let bytes: [i8; 4] = codes[at..at + 4].try_into().expect("four codes");
-    i32::from_le_bytes(bytes.map(i8::cast_unsigned))
+fn four(codes: &[i8; Q8_BLOCK], group: usize) -> i32 {
+    let bytes = [0, 1, 2, 3].map(|column| codes[group * 4 + column].cast_unsigned());
+    i32::from_le_bytes(bytes)
+}
+
+impl<'a> Tile<'a> {
+    /// For each row its blocks of codes, its scales, its corrections.
+    #[inline]
+    #[expect(clippy::type_complexity, reason = "three slices a row, unpacked where they are used")]
+    fn rows<const ROWS: usize>(
+        &self,
+        blocks: usize,
+    ) -> ([&'a [[i8; Q8_BLOCK]]; ROWS], [&'a [f32]; ROWS], [&'a [i32]; ROWS]) {
+        let inputs = self.inputs;
+        let first = |row: usize| (self.row + row) * blocks;
+        (
+            std::array::from_fn(|row| &inputs.codes[first(row)..][..blocks]),
+            std::array::from_fn(|row| &inputs.scales[first(row)..][..blocks]),
+            std::array::from_fn(|row| &inputs.corrections[first(row)..][..blocks]),
+        )
+    }
 }
 
 /// `ROWS` rows of the batch; gives `ROWS`.
@@ -70,28 +88,25 @@ fn four(codes: &[i8], at: usize) -> i32 {
 #[expect(unsafe_code, reason = "vector loads and stores")]
 fn avx512<const ROWS: usize>(panel: &Panel<'_>, tile: &Tile<'_>, sums: &mut [[f32; LANES]; 8]) -> usize {
     let Panel { blocks, codes, scales } = *panel;
-    let first = tile.row * blocks;
-    let inputs = &tile.inputs.codes[first * Q8_BLOCK..][..ROWS * blocks * Q8_BLOCK];
-    let input_scales = &tile.inputs.scales[first..][..ROWS * blocks];
-    let corrections = &tile.inputs.corrections[first..][..ROWS * blocks];
+    let (inputs, input_scales, corrections) = tile.rows::<ROWS>(blocks);
     let mut totals = [_mm512_setzero_ps(); ROWS];
     for block in 0..blocks {
         let codes = &codes[block * BLOCK_CODES..][..BLOCK_CODES];
         let scales = &scales[block * LANES..][..LANES];
         let mut products: [__m512i; ROWS] =
-            std::array::from_fn(|row| _mm512_set1_epi32(corrections[row * blocks + block]));
+            std::array::from_fn(|row| _mm512_set1_epi32(corrections[row][block]));
         for group in 0..Q8_BLOCK / 4 {
             // SAFETY: eight groups of 64 codes make the 512 of the block.
             let weights = unsafe { _mm512_loadu_si512(codes.as_ptr().add(group * 64).cast()) };
             for (row, product) in products.iter_mut().enumerate() {
-                let input = four(inputs, (row * blocks + block) * Q8_BLOCK + group * 4);
+                let input = four(&inputs[row][block], group);
                 *product = _mm512_dpbusd_epi32(*product, weights, _mm512_set1_epi32(input));
             }
         }
         // SAFETY: sixteen scales of two bytes.
         let scales = _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(scales.as_ptr().cast()) });
         for row in 0..ROWS {
-            let scale = _mm512_mul_ps(scales, _mm512_set1_ps(input_scales[row * blocks + block]));
+            let scale = _mm512_mul_ps(scales, _mm512_set1_ps(input_scales[row][block]));
             totals[row] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(products[row]), scale, totals[row]);
         }
     }
@@ -108,9 +123,7 @@ fn avx512<const ROWS: usize>(panel: &Panel<'_>, tile: &Tile<'_>, sums: &mut [[f3
 fn avx2<const ROWS: usize>(panel: &Panel<'_>, tile: &Tile<'_>, sums: &mut [[f32; LANES]; 8]) -> usize {
     const HALF: usize = LANES / 2;
     let Panel { blocks, codes, scales } = *panel;
-    let first = tile.row * blocks;
-    let inputs = &tile.inputs.codes[first * Q8_BLOCK..][..ROWS * blocks * Q8_BLOCK];
-    let input_scales = &tile.inputs.scales[first..][..ROWS * blocks];
+    let (inputs, input_scales, _) = tile.rows::<ROWS>(blocks);
     let (ones, offset) = (_mm256_set1_epi16(1), _mm256_set1_epi8(-128));
     for half in 0..2 {
         let mut totals = [_mm256_setzero_ps(); ROWS];
@@ -125,7 +138,7 @@ fn avx2<const ROWS: usize>(panel: &Panel<'_>, tile: &Tile<'_>, sums: &mut [[f32;
                 let signed = _mm256_xor_si256(weights, offset);
                 let magnitude = _mm256_abs_epi8(signed);
                 for (row, product) in products.iter_mut().enumerate() {
-                    let input = four(inputs, (row * blocks + block) * Q8_BLOCK + group * 4);
+                    let input = four(&inputs[row][block], group);
                     let input = _mm256_sign_epi8(_mm256_set1_epi32(input), signed);
                     // Magnitudes are at most 127, so that two products fit 16 bits.
                     let pairs = _mm256_maddubs_epi16(magnitude, input);
@@ -135,7 +148,7 @@ fn avx2<const ROWS: usize>(panel: &Panel<'_>, tile: &Tile<'_>, sums: &mut [[f32;
             // SAFETY: eight scales of two bytes.
             let scales = _mm256_cvtph_ps(unsafe { _mm_loadu_si128(scales.as_ptr().cast()) });
             for row in 0..ROWS {
-                let scale = _mm256_mul_ps(scales, _mm256_set1_ps(input_scales[row * blocks + block]));
+                let scale = _mm256_mul_ps(scales, _mm256_set1_ps(input_scales[row][block]));
                 totals[row] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(products[row]), scale, totals[row]);
             }
         }

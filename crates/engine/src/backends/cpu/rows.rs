@@ -54,14 +54,12 @@ pub fn gated_silu<T: Float>(
 ) {
     let (isa, threads) = cpu;
     threads.each(output.chunks_exact_mut(width).enumerate().collect(), |(row, output)| {
-        for (panel, output) in output.chunks_mut(LANES).enumerate() {
-            silu_times(isa, gate_up.lanes(row, panel), gate_up.lanes(row, panels + panel), output);
-        }
+        silu_row(isa, gate_up, row, panels, output);
     });
 }
 
 for_each_isa! {
-    fn silu_times<T>(gate: &[T], up: &[T], output: &mut [T]) = silu_body
+    fn silu_row<T>(gate_up: &PanelOutput<T>, row: usize, panels: usize, output: &mut [T]) = silu_body
 }
 
 #[inline(always)]
@@ -69,11 +67,14 @@ for_each_isa! {
     clippy::inline_always,
     reason = "compiled once for each kind of instructions, inside their functions"
 )]
-fn silu_body<T: Float>(gate: &[T], up: &[T], output: &mut [T]) {
-    let mut results = [T::ZERO; LANES];
-    for (result, (&gate, &up)) in results.iter_mut().zip(gate.iter().zip(up)) {
-        let exponential = (T::ZERO - gate).exp();
-        *result = gate / (T::ONE + exponential) * up;
+fn silu_body<T: Float>(gate_up: &PanelOutput<T>, row: usize, panels: usize, output: &mut [T]) {
+    for (panel, output) in output.chunks_mut(LANES).enumerate() {
+        let (gates, ups) = (gate_up.lanes(row, panel), gate_up.lanes(row, panels + panel));
+        let mut results = [T::ZERO; LANES];
+        for (result, (&gate, &up)) in results.iter_mut().zip(gates.iter().zip(ups)) {
+            let exponential = (T::ZERO - gate).exp();
+            *result = gate / (T::ONE + exponential) * up;
+        }
+        output.copy_from_slice(&results[..output.len()]);
     }
-    output.copy_from_slice(&results[..output.len()]);
 }

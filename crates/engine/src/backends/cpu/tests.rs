@@ -45,7 +45,9 @@ fn full_products_are_exact_and_8_bit_ones_near() {
         let (weights, inputs) = (noise(rows * columns, 1), noise(batch * columns, 2));
         let expected = products(&weights, &inputs, columns);
         let read = |row: usize, into: &mut [f32]| into.copy_from_slice(&weights[row * columns..][..columns]);
-        let (full, q8) = (FullPanels::<f32>::pack(rows, columns, read), Q8Panels::pack(rows, columns, read));
+        let packing = Threads::new(2).unwrap();
+        let full = FullPanels::<f32>::pack(&packing, rows, columns, read);
+        let q8 = Q8Panels::pack(&packing, rows, columns, read);
         let mut first: Option<(Vec<f32>, Vec<f32>)> = None;
         for isa in Isa::available() {
             for threads in [1, 3] {
@@ -71,7 +73,7 @@ fn full_products_are_exact_and_8_bit_ones_near() {
 #[test]
 fn eight_bits_keep_nan_and_zero() {
     let read = |row: usize, into: &mut [f32]| into.fill(if row == 1 { f32::NAN } else { 0.0 });
-    let q8 = Q8Panels::pack(2, 32, read);
+    let q8 = Q8Panels::pack(&Threads::new(1).unwrap(), 2, 32, read);
     for isa in Isa::available() {
         let (isa, threads) = cpu(isa, 1);
         let mut output = PanelOutput::<f32>::default();
