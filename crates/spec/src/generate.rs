@@ -67,7 +67,7 @@ pub enum GenerateError {
     /// A link for each pair would be too many.
     #[error(
         "{0} machines have too many pairs for a link each ({MAX_LINKED_ONE_BY_ONE} machines at most); draw \
-         links once for each pair of regions instead"
+         links once for each pair of regions instead (`--links per-region`)"
     )]
     TooManyPairs(usize),
     /// A spread that reaches zero, or is too large.
