@@ -34,7 +34,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Decide where the layers go, or judge a placement
-    Plan(plan::Arguments),
+    Plan(Box<plan::Arguments>),
     /// Helix parallelism: layouts of the GPUs inside one machine
     Parallel(parallel::Arguments),
     /// Make clusters from a seed, show clusters

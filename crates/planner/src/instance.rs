@@ -3,6 +3,8 @@
 use helix_cost::{Capability, CostModel, DoesNotFit, Wire};
 use helix_spec::{Bytes, Cluster, MachineId, ModelShape};
 
+use crate::demands::{DemandError, Demands};
+
 /// A planning problem. Holds what every machine does with every number of layers that a planner may give it, so that
 /// planners look up instead of asking the cost model.
 pub struct Instance<'a> {
@@ -13,6 +15,7 @@ pub struct Instance<'a> {
     /// Costs of layers on machines.
     pub costs: &'a dyn CostModel,
     tables: Vec<Vec<Option<Capability>>>,
+    demands: Demands,
 }
 
 impl<'a> Instance<'a> {
@@ -27,7 +30,24 @@ impl<'a> Instance<'a> {
                 (1..=most).map(|layers| costs.capability(machine, layers).ok()).collect()
             })
             .collect();
-        Self { cluster, model, costs, tables }
+        Self { cluster, model, costs, tables, demands: Demands::NONE }
+    }
+
+    /// The same problem under demands; forbidden machines hold nothing from here on. Fails where the demands contradict each
+    /// other, the machines or the model.
+    pub fn with_demands(mut self, demands: Demands) -> Result<Self, DemandError> {
+        demands.check(&self)?;
+        for machine in &demands.forbidden {
+            self.tables[machine.index()].clear();
+        }
+        self.demands = demands;
+        Ok(self)
+    }
+
+    /// What is demanded of a plan.
+    #[must_use]
+    pub fn demands(&self) -> &Demands {
+        &self.demands
     }
 
     /// The most layers that a planner gives to a machine; 0 if it can hold none.
@@ -92,19 +112,25 @@ impl<'a> Instance<'a> {
         }
         let missing_layers = u64::from(self.model.layers) - holds;
         let layer = self.model.heaviest_layer_bytes();
+        let allowed = self.cluster.machine_ids().filter(|id| !self.demands.forbidden.contains(id));
+        let memory = allowed.map(|id| self.cluster.machine(id).memory.0);
         Err(ModelTooLarge {
             model: self.model.name.clone(),
             layers: self.model.layers,
             holds,
             missing: Bytes(layer.0.saturating_mul(missing_layers)),
             weights: self.model.weight_bytes(0..self.model.layers),
-            memory: Bytes(self.cluster.machines.iter().fold(0u64, |sum, m| sum.saturating_add(m.memory.0))),
+            memory: Bytes(memory.fold(0u64, u64::saturating_add)),
+            forbidden: self.demands.forbidden.len(),
         })
     }
 
     /// The most layers that a machine can hold at all, with the least useful cache.
     #[must_use]
     pub fn most_layers(&self, machine: MachineId) -> u32 {
+        if self.demands.forbidden.contains(&machine) {
+            return 0;
+        }
         let fits = |layers: u32| self.capability(machine, layers).is_ok();
         let (mut low, mut high) = (self.planned_layers(machine), self.model.layers);
         while low < high {
@@ -122,10 +148,11 @@ impl<'a> Instance<'a> {
 /// The model does not fit on the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{model} has {layers} layers ({:.1} GB of weights), the machines hold {holds} of them ({:.1} GB of memory, part of \
-     which the cache needs): at least {:.1} GB more are needed for weights; add machines, or take a smaller or quantised \
-     model",
+    "{model} has {layers} layers ({:.1} GB of weights), the machines{} hold {holds} of them ({:.1} GB of memory, part \
+     of which the cache needs): at least {:.1} GB more are needed for weights; add machines, or take a smaller or \
+     quantised model",
     .weights.gigabytes(),
+    if *.forbidden > 0 { format!(" that are not forbidden ({} are)", .forbidden) } else { String::new() },
     .memory.gigabytes(),
     .missing.gigabytes()
 )]
@@ -140,6 +167,8 @@ pub struct ModelTooLarge {
     pub missing: Bytes,
     /// Weights of all layers.
     pub weights: Bytes,
-    /// Memory of all machines together.
+    /// Memory of all machines together, but for forbidden ones.
     pub memory: Bytes,
+    /// Machines that are forbidden.
+    pub forbidden: usize,
 }

@@ -2,6 +2,8 @@
 
 mod baselines;
 pub mod bounds;
+mod change;
+mod demands;
 mod evaluation;
 pub mod flow;
 mod instance;
@@ -13,6 +15,8 @@ mod search;
 mod validate;
 
 pub use baselines::{BaselineError, homogeneous, petals, separate, separate_plus, swarm};
+pub use change::{Change, MachineChange};
+pub use demands::{DemandError, Demands, Unmet};
 pub use evaluation::{
     Bottleneck, CutPart, EvaluateError, Evaluation, Idle, IdleReason, LinkFlow, MachineUse, Part, Pipeline,
     PlacementGraph, UNITS_PER_TOKEN, evaluate, placement_graph, throughput,
@@ -20,6 +24,7 @@ pub use evaluation::{
 pub use instance::{Instance, ModelTooLarge};
 pub use plan::{Baseline, Candidate, Plan, PlanError, plan_baseline};
 pub use search::{
-    Control, Evaluate, Found, FrontPoint, LittleLaw, Objective, SearchEvent, SearchOptions, plan_auto,
+    Control, Evaluate, Found, FrontPoint, LittleLaw, Objective, RUNNING, Running, SearchEvent, SearchOptions,
+    Trade, TradePoint, plan_auto,
 };
 pub use validate::{Violation, violations};

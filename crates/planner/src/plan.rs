@@ -67,6 +67,19 @@ pub enum PlanError {
     /// The chosen rule has no placement for this cluster.
     #[error(transparent)]
     Baseline(#[from] BaselineError),
+    /// The rule cannot do what is demanded of a plan.
+    #[error(
+        "the placement of {planner} {unmet}; its rule knows no demands but forbidden machines, use the planner `auto`"
+    )]
+    Demand {
+        /// The baseline.
+        planner: Baseline,
+        /// What its placement does instead.
+        unmet: String,
+    },
+    /// The running placement is of another problem.
+    #[error("the running placement cannot be started from: {0}")]
+    Running(String),
     /// The placement cannot run.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
@@ -102,6 +115,9 @@ pub struct Candidate {
 pub fn plan_baseline(instance: &Instance<'_>, baseline: Baseline) -> Result<Plan, PlanError> {
     instance.check_capacity()?;
     let placement = baseline.place(instance)?;
+    if let Some(unmet) = instance.demands().unmet(&placement) {
+        return Err(PlanError::Demand { planner: baseline, unmet: unmet.words(instance) });
+    }
     let evaluation = evaluate(instance, &placement)?;
     Ok(Plan { planner: baseline.name().to_owned(), placement, evaluation })
 }

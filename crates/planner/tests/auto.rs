@@ -30,7 +30,7 @@ fn table() -> Table {
 fn search(
     kinds: &[&str],
     layers: u32,
-    options: SearchOptions,
+    options: SearchOptions<'_>,
     used: f64,
 ) -> (Result<Found, PlanError>, Vec<SearchEvent>) {
     let (cluster, model, table) = (cluster(kinds, Bandwidth(10_000_000_000)), model(layers), table());
@@ -42,10 +42,11 @@ fn search(
 }
 
 const KINDS: [&str; 6] = ["big", "small", "small", "big", "small", "small"];
-const MAX_FLOW: SearchOptions = SearchOptions {
+const MAX_FLOW: SearchOptions<'_> = SearchOptions {
     objective: Objective::MaxFlow,
     partial: helix_spec::PartialInference::Off,
     max_depth: None,
+    running: None,
 };
 
 #[test]

@@ -1,6 +1,9 @@
 //! `helix plan`: where the layers go, how good that is, and why it is not better.
 
 mod budget;
+mod change;
+mod lengths;
+mod manual;
 mod milp;
 mod milp_report;
 mod report;
@@ -15,8 +18,8 @@ use clap::{Args, ValueEnum};
 use helix_cost::layout::{adopt_layouts, layouts_not_costed};
 use helix_cost::{CostChoice, Costs};
 use helix_planner::{
-    Baseline, Control, Evaluate, Found, Instance, LittleLaw, Objective, Plan, PlanError, SearchOptions,
-    evaluate, plan_auto, plan_baseline,
+    Baseline, Control, Evaluate, Found, Instance, LittleLaw, Objective, Plan, PlanError, RUNNING, Running,
+    SearchOptions, evaluate, plan_auto, plan_baseline,
 };
 use helix_spec::{Cluster, ModelShape, PartialInference, Placement, load_cluster_named};
 
@@ -26,6 +29,9 @@ use crate::output::{Format, Output};
 use crate::picture::{Scene, drawing, page};
 
 use budget::Budget;
+use change::{ChangeReport, Comparison};
+use lengths::MeanLengths;
+use manual::Manual;
 use milp::MilpArguments;
 pub use milp::{DEFAULT_LINKS, Prune, parse_prune};
 pub use report::{CandidateReport, CutMember, PlanReport};
@@ -96,7 +102,9 @@ const EXAMPLES: &str = "Examples:
   helix plan --cluster my-cluster.toml --model ./my-model -o placement.toml --html plan.html
   helix plan --cluster single24 --model llama-2-70b --evaluate placement.toml --format json
   helix plan --cluster single24 --model llama-2-70b --planner milp --budget 10min -o placement.toml --write-sol run.sol
-  helix plan --cluster single24 --model llama-2-70b --planner milp --start-from run.sol --prune-links off";
+  helix plan --cluster single24 --model llama-2-70b --planner milp --start-from run.sol --prune-links off
+  helix plan --cluster single24 --model llama-2-70b --start-from placement.toml --forbid t4-3 --min-gain 5%
+  helix plan --cluster single24 --model llama-2-70b --pin 'a100-1=0..10' --require 'l4-*' --diff placement.toml";
 
 /// Arguments of `helix plan`.
 #[derive(Debug, Args)]
@@ -114,21 +122,21 @@ pub struct Arguments {
     /// Who places the layers
     #[arg(long, value_enum, default_value_t = Planner::Auto)]
     planner: Planner,
-    /// What the plan is chosen for
-    #[arg(long, value_enum, default_value_t = Goal::Steady)]
-    objective: Goal,
-    /// How long the search may take, for example 60s or 2min; Ctrl-C ends it earlier, with the best so far
-    #[arg(long, value_parser = budget::parse, default_value = "60s")]
-    budget: Duration,
+    /// What the plan is chosen for: steady unless said
+    #[arg(long, value_enum)]
+    objective: Option<Goal>,
+    /// How long the search may take, for example 10s or 2min, 60s unless said; Ctrl-C ends it earlier, with the best so far
+    #[arg(long, value_parser = budget::parse)]
+    budget: Option<Duration>,
     /// The most machines that a request may pass
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_depth: Option<u32>,
+    /// Workload file or trace whose mean lengths the plan is made for; the paper's trace unless said
+    #[arg(long, value_name = "FILE")]
+    workload: Option<PathBuf>,
     /// Search nothing: validate and report this placement
-    #[arg(long, value_name = "PLACEMENT", conflicts_with_all = ["planner", "max_depth"])]
+    #[arg(long, value_name = "PLACEMENT", conflicts_with_all = ["planner", "max_depth", "objective", "budget"])]
     evaluate: Option<PathBuf>,
-    /// Start from this placement, or from a solution of the mixed-integer program (`.sol`)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["evaluate", "warm_start", "no_warm_start"])]
-    start_from: Option<PathBuf>,
     #[command(flatten)]
     milp: MilpArguments,
     /// Let requests enter a machine in the middle of its layer range; petals always does
@@ -143,6 +151,8 @@ pub struct Arguments {
     /// Write the drawing alone here
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    #[command(flatten)]
+    manual: Manual,
 }
 
 impl Arguments {
@@ -155,9 +165,7 @@ impl Arguments {
                 "--max-depth is no constraint of --planner milp; take --planner auto",
             ));
         }
-        if !milp && self.start_from.is_some() {
-            return Err(Failure::usage("--start-from needs --planner milp"));
-        }
+        self.manual.refuse_for_milp(milp)?;
         Ok(())
     }
 
@@ -170,14 +178,39 @@ impl Arguments {
             instance,
             arguments: &self.milp,
             partial: self.partial(),
-            start_from: self.start_from.as_deref(),
+            start_from: self.manual.start_from.as_deref(),
             output: self.output.as_deref(),
         }
     }
+
+    /// The placement that runs already; the mixed-integer program reads its start by itself.
+    fn running(&self) -> Option<PathBuf> {
+        self.manual.start_from.clone().filter(|_| self.planner != Planner::Milp)
+    }
+
+    fn goal(&self) -> Goal {
+        self.objective.unwrap_or(Goal::Steady)
+    }
+
+    /// What of the command line has no effect on a rule that searches nothing.
+    fn idle_flags(&self) -> Option<String> {
+        if matches!(self.planner, Planner::Auto | Planner::Milp) || self.evaluate.is_some() {
+            return None;
+        }
+        let given = [("--budget", self.budget.is_some()), ("--max-depth", self.max_depth.is_some())];
+        let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
+        let verb = if given.len() == 1 { "has" } else { "have" };
+        (!given.is_empty()).then(|| {
+            format!(
+                "{} {verb} no effect: the planner searches nothing, it follows a rule",
+                given.join(" and ")
+            )
+        })
+    }
 }
 
-/// Mean lengths of the Azure 2023 conversation trace as the paper filters it: prompt and output \[tokens\].
-const MEAN_LENGTHS: (f64, f64) = (763.08, 232.45);
+/// How long a search takes unless said.
+const BUDGET: Duration = Duration::from_mins(1);
 
 /// Share of the cache that admission fills in the authors' simulator, with requests of these lengths.
 const FILLED_CACHE: f64 = 0.69;
@@ -188,14 +221,21 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let cluster = load_cluster_named(&arguments.cluster)?;
     let model = ModelShape::named_or_folder(&arguments.model)?;
     let costs = Costs::for_cluster(&cluster, &model, arguments.cost.into()).map_err(cost_failure)?;
-    let instance = Instance::new(&cluster, &model, &costs);
+    let lengths = arguments.workload.as_deref().map(MeanLengths::from_file).transpose()?;
+    let lengths = lengths.unwrap_or(MeanLengths::PAPER);
+    let demands = arguments.manual.demands(&cluster)?;
+    let load =
+        |path: &Option<PathBuf>| path.as_deref().map(|path| Placement::load(path, &cluster)).transpose();
+    let (given, before, running) =
+        (load(&arguments.evaluate)?, load(&arguments.manual.diff)?, load(&arguments.running())?);
+    let instance = Instance::new(&cluster, &model, &costs)
+        .with_demands(demands)
+        .map_err(|error| manual::failure(&error))?;
     let judge =
-        LittleLaw { times: &costs, prompt: MEAN_LENGTHS.0, output: MEAN_LENGTHS.1, filled: FILLED_CACHE };
-    let budget = Budget::start(arguments.budget)?;
-    let given = match &arguments.evaluate {
-        Some(path) => Some(Placement::load(path, &cluster)?),
-        None => None,
-    };
+        LittleLaw { times: &costs, prompt: lengths.prompt, output: lengths.output, filled: FILLED_CACHE };
+    let min_gain = arguments.manual.min_gain.unwrap_or(manual::MIN_GAIN);
+    let running = running.map(|placement| Running { placement, min_gain });
+    let budget = Budget::start(arguments.budget.unwrap_or(BUDGET))?;
     let task = arguments.milp_task(&instance);
     let mut milp = None;
     let mut found = match given {
@@ -205,26 +245,28 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
             milp = Some(report);
             found.found
         }
-        None => search(&instance, arguments, &judge, &budget)
-            .map_err(|error| Failure::new(Kind::Infeasible, error))?,
+        None => search(&instance, arguments, (&judge, running.as_ref()), &budget)?,
     };
-    let note = layouts(&cluster, &costs, arguments, &mut found.plan.placement);
+    let layout_note = layouts(&cluster, &costs, arguments, &mut found.plan);
+    let changes = changes(&instance, arguments, (&judge, &found), (before.as_ref(), running.as_ref()))?;
     let steady = judge.decode_rate(&instance, &found.plan.placement, &found.plan.evaluation);
+    let notes: Vec<String> = [costs.note().map(str::to_owned), layout_note, arguments.idle_flags()]
+        .into_iter()
+        .flatten()
+        .collect();
     let report = report::Subject {
         cluster: &cluster,
         model: &model,
         found: &found,
         steady,
-        decode_share: MEAN_LENGTHS.1 / (MEAN_LENGTHS.0 + MEAN_LENGTHS.1),
+        lengths,
         solve_seconds: budget.seconds(),
         gap_is_about_the_goal: arguments.evaluate.is_some()
-            || arguments.objective == Goal::MaxFlow
+            || arguments.goal() == Goal::MaxFlow
             || milp.is_some(),
-        note: [costs.note().map(str::to_owned), note]
-            .into_iter()
-            .flatten()
-            .reduce(|a, b| format!("{a}; {b}")),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
         milp,
+        changes,
     }
     .report();
     let scene = Scene::new(&cluster, &report);
@@ -249,6 +291,35 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What changes from the placements that the plan is compared with.
+fn changes(
+    instance: &Instance<'_>,
+    arguments: &Arguments,
+    (judge, found): (&dyn Evaluate, &Found),
+    (before, running): (Option<&Placement>, Option<&Running>),
+) -> Result<Vec<ChangeReport>, Failure> {
+    let comparison = Comparison { instance, judge, found, objective: arguments.goal().into() };
+    let mut changes = Vec::new();
+    if let (Some(path), Some(running)) = (&arguments.manual.start_from, running) {
+        changes.push(comparison.from(path, &running.placement, found.trade.as_ref()));
+    }
+    if let (Some(path), Some(before)) = (&arguments.manual.diff, before) {
+        if before.model != instance.model.name || before.model_layers != instance.model.layers {
+            let text = format!(
+                "{} is for {} with {} layers, the plan is for {} with {}; compare placements of one model",
+                path.display(),
+                before.model,
+                before.model_layers,
+                instance.model.name,
+                instance.model.layers
+            );
+            return Err(Failure::new(Kind::BadInput, text));
+        }
+        changes.push(comparison.from(path, before, None));
+    }
+    Ok(changes)
+}
+
 fn evaluated(instance: &Instance<'_>, mut placement: Placement, partial: bool) -> Result<Found, Failure> {
     if partial {
         placement.partial_inference = PartialInference::On;
@@ -260,19 +331,20 @@ fn evaluated(instance: &Instance<'_>, mut placement: Placement, partial: bool) -
 fn search(
     instance: &Instance<'_>,
     arguments: &Arguments,
-    judge: &dyn Evaluate,
+    (judge, running): (&dyn Evaluate, Option<&Running>),
     budget: &Budget,
-) -> Result<Found, PlanError> {
+) -> Result<Found, Failure> {
     let baseline = match arguments.planner {
         Planner::Auto => {
             let options = SearchOptions {
-                objective: arguments.objective.into(),
+                objective: arguments.goal().into(),
                 partial: arguments.partial(),
                 max_depth: arguments.max_depth.map(|depth| depth as usize),
+                running,
             };
             let mut control =
                 Control { used: &mut || budget.used(), report: &mut |event| budget.show(&event) };
-            return plan_auto(instance, options, judge, &mut control);
+            return plan_auto(instance, options, judge, &mut control).map_err(plan_failure);
         }
         Planner::Petals => Baseline::Petals,
         Planner::Swarm => Baseline::Swarm,
@@ -281,34 +353,45 @@ fn search(
         Planner::SeparatePlus => Baseline::SeparatePlus,
         Planner::Milp => unreachable!("it has its own way through `run`"),
     };
-    let plan = plan_baseline(instance, baseline)?;
+    if running.is_some() {
+        return Err(Failure::usage(format!(
+            "the planner {baseline} follows a rule and cannot start from a placement; use the planner `auto`, or `--diff` to \
+             see what changes"
+        )));
+    }
+    let plan = plan_baseline(instance, baseline).map_err(plan_failure)?;
     if !arguments.partial_inference {
         return Ok(Found::alone(plan));
     }
     let Plan { planner, mut placement, .. } = plan;
     placement.partial_inference = PartialInference::On;
-    let evaluation = evaluate(instance, &placement)?;
+    let evaluation = evaluate(instance, &placement).map_err(|error| plan_failure(error.into()))?;
     Ok(Found::alone(Plan { planner, placement, evaluation }))
 }
 
-/// Gives the machines of a plan the layouts that their figures hold for. A placement that was handed in keeps its own; a
+/// Gives the machines of a plan the layouts that their figures hold for. A placement that was handed in, or runs and stays, keeps its own; a
 /// note says where they differ.
-fn layouts(
-    cluster: &Cluster,
-    costs: &Costs,
-    arguments: &Arguments,
-    placement: &mut Placement,
-) -> Option<String> {
-    if arguments.evaluate.is_none() {
-        adopt_layouts(cluster, costs, placement);
+fn layouts(cluster: &Cluster, costs: &Costs, arguments: &Arguments, plan: &mut Plan) -> Option<String> {
+    let is_given = arguments.evaluate.is_some() || plan.planner == RUNNING;
+    if !is_given {
+        adopt_layouts(cluster, costs, &mut plan.placement);
     }
-    let other = layouts_not_costed(cluster, costs, placement);
+    let other = layouts_not_costed(cluster, costs, &plan.placement);
     let (first, _) = other.first()?;
     Some(format!(
         "the figures of {} machines, {} the first, hold for other layouts of their devices than the placement's",
         other.len(),
         cluster.machine(*first).name
     ))
+}
+
+fn plan_failure(error: PlanError) -> Failure {
+    let kind = match error {
+        PlanError::Running(_) => Kind::BadInput,
+        PlanError::Demand { .. } => Kind::Usage,
+        _ => Kind::Infeasible,
+    };
+    Failure::new(kind, error)
 }
 
 fn cost_failure(error: helix_cost::CostError) -> Failure {

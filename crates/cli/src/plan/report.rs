@@ -6,6 +6,8 @@ use helix_planner::{Candidate, CutPart, Evaluation, Found, FrontPoint, Part};
 use helix_spec::{Cluster, Endpoint, MachineId, ModelShape, PartialInference, RankLayout};
 use serde::Serialize;
 
+use super::change::ChangeReport;
+use super::lengths::MeanLengths;
 use super::milp_report::MilpReport;
 use super::words;
 
@@ -53,9 +55,14 @@ pub struct PlanReport {
     pub flows: Vec<FlowReport>,
     /// The flow as pipelines, largest first.
     pub pipelines: Vec<PipelineReport>,
-    /// What to know about the speeds.
+    /// Mean lengths of the requests that decode rates are foreseen for.
+    pub lengths: LengthsReport,
+    /// What to know about the speeds, and flags without effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What changes from the placements that the plan is compared with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<ChangeReport>,
     /// Throughput against depth: plans that no other found plan beats in both.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub front: Vec<FrontReport>,
@@ -65,6 +72,15 @@ pub struct PlanReport {
     /// The mixed-integer program, where it was the planner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milp: Option<MilpReport>,
+}
+
+/// Mean lengths of requests.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct LengthsReport {
+    /// Tokens of a prompt.
+    pub prompt_tokens: f64,
+    /// Tokens of an answer.
+    pub output_tokens: f64,
 }
 
 /// A machine without flow.
@@ -253,8 +269,10 @@ pub struct Subject<'a> {
     pub note: Option<String>,
     /// The mixed-integer program, where it was the planner.
     pub milp: Option<MilpReport>,
-    /// Decode tokens among all tokens of the workload.
-    pub decode_share: f64,
+    /// How long the requests are.
+    pub lengths: MeanLengths,
+    /// What changes from the placements that the plan is compared with.
+    pub changes: Vec<ChangeReport>,
     /// Time that the planners took \[s\].
     pub solve_seconds: f64,
 }
@@ -282,7 +300,7 @@ impl Subject<'_> {
             solve_seconds: self.solve_seconds,
             depth: evaluation.depth(),
             mean_depth: evaluation.mean_depth(),
-            predicted_decode_tokens_per_s: self.steady.unwrap_or(throughput * self.decode_share),
+            predicted_decode_tokens_per_s: self.steady.unwrap_or(throughput * self.lengths.decode_share()),
             kv_tokens_at_bottleneck: evaluation.kv_tokens_at_bottleneck(),
             unused_machines: self.unused(),
             bottleneck: BottleneckReport {
@@ -297,7 +315,9 @@ impl Subject<'_> {
             placement: self.placement(),
             flows: self.flows(),
             pipelines: self.pipelines(),
+            lengths: LengthsReport { prompt_tokens: self.lengths.prompt, output_tokens: self.lengths.output },
             note: self.note.clone(),
+            changes: self.changes.clone(),
             front: self.found.front.iter().map(front_point).collect(),
             candidates: self.found.candidates.iter().map(candidate).collect(),
             milp: self.milp.clone(),

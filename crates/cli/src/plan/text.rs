@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::change;
 use super::report::PlanReport;
 use crate::picture::{Scene, chart};
 
@@ -41,8 +42,9 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
     )?;
     writeln!(
         output,
-        "  about {:.0} decode tokens/s in steady operation (a cheap estimate: caches, queues, links)",
-        report.predicted_decode_tokens_per_s
+        "  about {:.0} decode tokens/s in steady operation (a cheap estimate: caches, queues, links; {:.0} prompt and {:.0} \
+         output tokens a request)",
+        report.predicted_decode_tokens_per_s, report.lengths.prompt_tokens, report.lengths.output_tokens
     )?;
     writeln!(
         output,
@@ -50,6 +52,9 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
         report.depth, report.mean_depth, report.kv_tokens_at_bottleneck
     )?;
     milp(output, report)?;
+    for change in &report.changes {
+        change::write(output, change)?;
+    }
     front(output, report)?;
     writeln!(output, "\nwhat holds it back")?;
     for sentence in &report.bottleneck.text {

@@ -115,6 +115,7 @@ fn name_list(names: impl ExactSizeIterator<Item = String>) -> String {
 /// Why a machine stands idle.
 pub fn idle(reason: IdleReason) -> &'static str {
     match reason {
+        IdleReason::Forbidden => "is forbidden",
         IdleReason::TooSmall => "can hold no layer: too little memory, or no row in its cost table",
         IdleReason::NoLayers => "got no layers",
         IdleReason::NothingBefore => {

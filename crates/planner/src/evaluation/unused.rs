@@ -9,6 +9,8 @@ use crate::flow::Flow;
 /// Why a machine carries nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IdleReason {
+    /// The user wants it left out.
+    Forbidden,
     /// It can hold no layer of this model.
     TooSmall,
     /// The placement gives it no layers.
@@ -45,6 +47,7 @@ pub(super) fn find(
         .machine_ids()
         .map(|id| match placement.layers_of(id) {
             Some(_) => None,
+            None if instance.demands().forbidden.contains(&id) => Some(IdleReason::Forbidden),
             None if instance.most_layers(id) == 0 => Some(IdleReason::TooSmall),
             None => Some(IdleReason::NoLayers),
         })

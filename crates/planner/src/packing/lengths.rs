@@ -11,6 +11,8 @@ const MAX_WORK: usize = 600_000_000;
 /// One column as the table sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Step {
+    /// Lengths after which it may come: all of them, or those of a part of the model.
+    pub after: u128,
     pub length: usize,
     pub uses: Vec<(usize, u32)>,
 }
@@ -97,7 +99,7 @@ impl Lengths {
             if here != 0 {
                 for (step, stride) in &self.steps {
                     if step.uses.iter().all(|&(kind, count)| digits[kind] + count <= self.counts[kind]) {
-                        self.reach[state + stride] |= (here << step.length) & full;
+                        self.reach[state + stride] |= ((here & step.after) << step.length) & full;
                     }
                 }
             }
@@ -119,7 +121,7 @@ impl Lengths {
             let (index, before) = self.steps.iter().enumerate().find_map(|(index, (step, stride))| {
                 let enough = |&(kind, count): &(usize, u32)| self.digit(state, kind) >= count as usize;
                 let fits = step.length <= length && step.uses.iter().all(enough);
-                (fits && self.reach[state - stride] >> (length - step.length) & 1 == 1)
+                (fits && has(self.reach[state - stride] & step.after, length - step.length))
                     .then(|| (index, state - stride))
             })?;
             taken.push(index);

@@ -173,8 +173,11 @@ impl Rest {
         if self.layers >= BITS {
             return None;
         }
-        let step =
-            |&column: &usize| Step { length: self.columns[column].length, uses: self.uses(column).collect() };
+        let step = |&column: &usize| Step {
+            after: u128::MAX,
+            length: self.columns[column].length,
+            uses: self.uses(column).collect(),
+        };
         let mut lengths = Lengths::new(&self.counts, self.open.iter().map(step).collect())?;
         let prune = Prune { prices: &relaxed.prices, slack: relaxed.slack, until_reached: true };
         if lengths.fill(self.layers, Some(prune), should_stop).is_none() {

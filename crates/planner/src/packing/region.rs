@@ -102,7 +102,11 @@ impl RegionPack {
         columns.sort_by(|a, b| waste(a).total_cmp(&waste(b)));
         let states = states(region)?;
         columns.truncate((MAX_WORK / states).max(MIN_COLUMNS));
-        let steps = columns.iter().map(|column| Step { length: column.length, uses: column.uses.clone() });
+        let steps = columns.iter().map(|column| Step {
+            after: u128::MAX,
+            length: column.length,
+            uses: column.uses.clone(),
+        });
         let mut lengths = Lengths::new(&region.counts, steps.collect())?;
         // What wastes more than the whole may waste cannot be part of it.
         let prune = Prune { prices: worth.prices, slack: worth.slack, until_reached: false };

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use helix_spec::{Endpoint, LayerRange, MachineId, PartialInference, Placement};
 
 use crate::Instance;
-use crate::packing::{Network, Plan, Problem, ProblemError, Slot, Table};
+use crate::packing::{Network, Plan, Problem, ProblemError, Slot, Span, Table};
 
-/// The instance as the packing solver sees it. Machines with the same throughputs share a table, whatever their names.
+/// The instance as the packing solver sees it. Machines with the same throughputs share a table, whatever their names; a
+/// pinned machine can hold as many layers as it is pinned to, and a forbidden one none.
 ///
 /// A network interface is counted as a cap on its machine's throughput, as far as that is certain: with fewer than all
 /// layers a machine exchanges activations on one side at least, so the wider of its two directions cannot be exceeded. The
@@ -26,7 +27,12 @@ pub fn packing_problem(instance: &Instance<'_>, partial: PartialInference) -> Re
             let throughput = instance.planned_throughput(id, held).filter(|throughput| *throughput > 0.0)?;
             Some(if held < instance.model.layers { throughput.min(widest) } else { throughput })
         };
-        let throughput: Vec<Option<f64>> = (1..=instance.planned_layers(id)).map(entry).collect();
+        let throughput: Vec<Option<f64>> = match instance.demands().pins.get(&id) {
+            None => (1..=instance.planned_layers(id)).map(entry).collect(),
+            Some(range) => (1..=range.len())
+                .map(|held| if held == range.len() { pinned(instance, id, held, widest) } else { None })
+                .collect(),
+        };
         let key = throughput.iter().map(|value| value.map(f64::to_bits)).collect();
         let table = *numbers.entry(key).or_insert_with(|| {
             tables.push(Table { throughput });
@@ -43,6 +49,13 @@ pub fn packing_problem(instance: &Instance<'_>, partial: PartialInference) -> Re
     };
     problem.validate()?;
     Ok(problem)
+}
+
+/// What a pinned machine does with its layers, which may be more than a planner would give it.
+fn pinned(instance: &Instance<'_>, machine: MachineId, held: u32, widest: f64) -> Option<f64> {
+    let throughput = instance.capability(machine, held).ok()?.throughput.get();
+    let capped = if held < instance.model.layers { throughput.min(widest) } else { throughput };
+    (capped > 0.0).then_some(capped)
 }
 
 /// Bytes of a token at the coordinator and between machines.
@@ -93,4 +106,16 @@ pub fn to_placement(instance: &Instance<'_>, plan: &Plan, partial: PartialInfere
         }
     }
     placement
+}
+
+/// A placement in the solver's words.
+pub fn to_plan(problem: &Problem, placement: &Placement) -> Plan {
+    let mut plan = Plan::empty(problem.machines.len());
+    for (machine, assignment) in &placement.machines {
+        let range = assignment.layers;
+        if let Some(span) = plan.spans.get_mut(machine.index()) {
+            *span = Some(Span { start: range.start() as usize, end: range.end() as usize });
+        }
+    }
+    plan
 }

@@ -1,8 +1,9 @@
 //! Throughput against depth: the best packing at every number of machines in a row.
 
-use super::bridge::to_placement;
-use super::{Control, Pool, SearchOptions};
-use crate::packing::{Columns, Kinds, Plan, Problem, Search, lay_out, pack};
+use super::Control;
+use super::honour::Honour;
+use super::pool::Pool;
+use crate::packing::{Columns, Kinds, Plan, Search, lay_out, pack};
 
 /// Depths that are tried, at most; beyond them the front is thinned out evenly. Many machines cost much each.
 const MOST_DEPTHS: usize = 64;
@@ -14,11 +15,11 @@ const MANY: usize = 200;
 /// stops where more depth brings nothing, or when the budget is used up.
 pub(super) fn sweep(
     pool: &mut Pool<'_>,
-    problem: &Problem,
-    options: SearchOptions,
-    bound: f64,
+    honour: &Honour<'_>,
+    (bound, share): (f64, f64),
     control: &mut Control<'_>,
 ) {
+    let (problem, options) = (honour.problem, honour.options);
     let longest = problem.tables.iter().map(|table| table.throughput.len()).max().unwrap_or(0);
     let count = problem.machines.len();
     if longest == 0 || count == 0 {
@@ -33,7 +34,7 @@ pub(super) fn sweep(
     let stride = (most.saturating_sub(least) / points).max(1);
     let mut below = 0.0;
     for depth in (least..=most).step_by(stride) {
-        let mut stop = || (control.used)() >= 1.0;
+        let mut stop = || (control.used)() >= share;
         if stop() {
             return;
         }
@@ -54,7 +55,7 @@ pub(super) fn sweep(
         }
         let mut plan = Plan::empty(count);
         lay_out(&packing.columns, 0, &mut pools, &mut plan);
-        pool.offer("packing", to_placement(pool.instance, &plan, options.partial), control.report);
+        honour.offer(pool, super::PACKING, &plan, control);
         if below >= bound * (1.0 - 1e-3) {
             return;
         }

@@ -2,26 +2,34 @@
 //!
 //! ```text
 //! Instance ──> packing::Problem ──solve──> best plan, bound ──┐
-//!     │                └─────pack at every depth──> front ────┼──> exact evaluation ──> objective ──> plan
-//!     └──> baselines ─────────────────────────────────────────┘
+//!     │                ├─────pack at every depth──> front ────┼──> demands ──> exact evaluation ──> objective ──> plan
+//!     │                └─────local search─────────────────────┤
+//!     └──> baselines, what runs already ──────────────────────┘
 //! ```
 //! Whatever a search claims, the exact evaluator has the last word: no plan is reported above what it carries, and none is
 //! worse than a baseline by the objective that was asked for.
 
 pub(crate) mod bridge;
+mod choose;
 mod front;
+mod honour;
+mod pool;
+mod running;
 mod steady;
 
+pub use pool::RUNNING;
+pub use running::{Running, Trade, TradePoint};
 pub use steady::{Evaluate, LittleLaw};
 
-use helix_spec::{PartialInference, Placement};
+use helix_spec::PartialInference;
 
-use crate::evaluation::{Evaluation, evaluate};
-use crate::packing::{self, ProblemError};
-use crate::plan::{Baseline, Candidate, Plan, PlanError, plan_baseline};
+use crate::packing::{self, Problem, ProblemError, pack_around};
+use crate::plan::{Candidate, Plan, PlanError};
 use crate::{Instance, flow::FlowError};
 
-use bridge::{packing_problem, to_placement};
+use bridge::packing_problem;
+use honour::Honour;
+use pool::Pool;
 
 /// What a plan is chosen for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,13 +43,15 @@ pub enum Objective {
 
 /// What the search may do.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct SearchOptions {
+pub struct SearchOptions<'a> {
     /// What the plan is chosen for.
     pub objective: Objective,
     /// Whether requests may enter a machine in the middle of its range. Petals always lets them.
     pub partial: PartialInference,
     /// Machines that a request may pass, at most.
     pub max_depth: Option<usize>,
+    /// What runs already, and what a change must gain.
+    pub running: Option<&'a Running>,
 }
 
 /// How far the search is.
@@ -77,6 +87,16 @@ pub struct FrontPoint {
     pub steady: Option<f64>,
 }
 
+impl FrontPoint {
+    /// What the objective makes of it \[tokens/s\]; below everything where that cannot be foreseen.
+    fn value(&self, objective: Objective) -> f64 {
+        match objective {
+            Objective::MaxFlow => self.plan.evaluation.throughput,
+            Objective::Steady => self.steady.unwrap_or(f64::NEG_INFINITY),
+        }
+    }
+}
+
 /// What the search found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
@@ -93,6 +113,8 @@ pub struct Found {
     pub candidates: Vec<Candidate>,
     /// Throughput against depth, the shallowest first.
     pub front: Vec<FrontPoint>,
+    /// What a change from the running placement costs and gains, where something runs.
+    pub trade: Option<Trade>,
 }
 
 impl Found {
@@ -101,171 +123,94 @@ impl Found {
     pub fn alone(plan: Plan) -> Self {
         let bound = plan.evaluation.compute_bound;
         let proven = plan.evaluation.throughput <= bound * (1.0 + 1e-9);
-        Self { plan, steady: None, bound, proven, candidates: Vec::new(), front: Vec::new() }
+        Self { plan, steady: None, bound, proven, candidates: Vec::new(), front: Vec::new(), trade: None }
     }
 }
 
-/// Share of the budget after which the search for the largest flow makes room for the front.
+/// Share of the budget after which the search for the largest flow makes room for the front, and that for the local search.
 const SOLVE_SHARE: f64 = 0.7;
-
-/// Plans known so far.
-pub(super) struct Pool<'a> {
-    instance: &'a Instance<'a>,
-    plans: Vec<Plan>,
-    candidates: Vec<Candidate>,
-}
-
-impl Pool<'_> {
-    fn offer(&mut self, planner: &str, placement: Placement, report: &mut dyn FnMut(SearchEvent)) {
-        let Ok(evaluation) = evaluate(self.instance, &placement) else { return };
-        let (throughput, depth) = (evaluation.throughput, evaluation.depth());
-        let dominated =
-            |known: &Plan| known.evaluation.throughput >= throughput && known.evaluation.depth() <= depth;
-        if throughput <= 0.0 || self.plans.iter().any(dominated) {
-            return;
-        }
-        report(SearchEvent::Found { planner: planner.to_owned(), throughput, depth });
-        self.plans.push(Plan { planner: planner.to_owned(), placement, evaluation });
-    }
-
-    fn baselines(&mut self, report: &mut dyn FnMut(SearchEvent)) {
-        for baseline in Baseline::ALL {
-            let planner = baseline.name().to_owned();
-            match plan_baseline(self.instance, baseline) {
-                Ok(plan) => {
-                    self.candidates.push(Candidate { planner, result: Ok(plan.evaluation.clone()) });
-                    if plan.evaluation.throughput > 0.0 {
-                        let (throughput, depth) = (plan.evaluation.throughput, plan.evaluation.depth());
-                        let planner = baseline.name().to_owned();
-                        report(SearchEvent::Found { planner, throughput, depth });
-                        self.plans.push(plan);
-                    }
-                }
-                Err(error) => self.candidates.push(Candidate { planner, result: Err(error.to_string()) }),
-            }
-        }
-    }
-}
+const FRONT_SHARE: f64 = 0.8;
+/// A gap that local search does not try to close.
+const SMALL_GAP: f64 = 1e-3;
 
 /// Searches until the budget is used up or there is nothing left to try. Deterministic but for where it is stopped.
+///
+/// The plan meets the demands of the instance. Where something runs already, of all plans whose objective is within the
+/// least gain of the best it takes the one that loads the fewest weights.
 pub fn plan_auto(
     instance: &Instance<'_>,
-    options: SearchOptions,
+    options: SearchOptions<'_>,
     judge: &dyn Evaluate,
     control: &mut Control<'_>,
 ) -> Result<Found, PlanError> {
     instance.check_capacity()?;
-    let problem = packing_problem(instance, options.partial)?;
-    let mut pool = Pool { instance, plans: Vec::new(), candidates: Vec::new() };
-    pool.baselines(control.report);
-    let outcome = {
-        let Control { used, report } = control;
-        let mut stop = || (used)() >= SOLVE_SHARE;
-        packing::solve(&problem, packing::Options::default(), &mut stop, &mut |event| {
-            if let packing::Event::Bound(bound) = event {
-                report(SearchEvent::Bound(bound));
-            }
-        })
+    if let Some(running) = options.running {
+        running.check(instance)?;
+    }
+    let mut pool = Pool::new(instance, options.running);
+    pool.offer_running(control.report);
+    pool.baselines(control);
+    let bound = match packing_problem(instance, options.partial) {
+        Ok(problem) => pack(&mut pool, &problem, options, control),
+        Err(error) => {
+            pool.candidates.push(Candidate { planner: PACKING.to_owned(), result: Err(error.to_string()) });
+            instance.compute_bound()
+        }
     };
+    choose::choose(pool, options, judge, bound)
+}
+
+/// The name of the packing search in reports.
+const PACKING: &str = "packing";
+
+/// The packing search, until a share of the budget is used up.
+fn solve(problem: &Problem, share: f64, control: &mut Control<'_>) -> packing::Outcome {
+    let Control { used, report } = control;
+    let mut stop = || (used)() >= share;
+    packing::solve(problem, packing::Options::default(), &mut stop, &mut |event| {
+        if let packing::Event::Bound(bound) = event {
+            report(SearchEvent::Bound(bound));
+        }
+    })
+}
+
+/// Everything that works on the abstract problem; the bound on every plan.
+fn pack(
+    pool: &mut Pool<'_>,
+    problem: &Problem,
+    options: SearchOptions<'_>,
+    control: &mut Control<'_>,
+) -> f64 {
+    let demands = pool.instance.demands();
+    let honour = Honour::new(problem, demands, options);
+    // Pinned machines get in the way of the packing program, so it shares its time with two others that know of them.
+    let share = if honour.pins.is_empty() { SOLVE_SHARE } else { SOLVE_SHARE / 2.0 };
+    let outcome = solve(problem, share, control);
     let bound = outcome.bound;
     if let Some(best) = outcome.best {
-        pool.offer("packing", to_placement(instance, &best.plan, options.partial), control.report);
+        honour.offer(pool, PACKING, &best.plan, control);
     }
-    front::sweep(&mut pool, &problem, options, bound, control);
-    add_packing_row(&mut pool);
-    choose(pool, options, judge, bound)
-}
-
-/// What packing reached, as a row beside the baselines.
-fn add_packing_row(pool: &mut Pool<'_>) {
-    let packings = pool.plans.iter().filter(|plan| plan.planner == "packing");
-    let best = packings.max_by(|a, b| a.evaluation.throughput.total_cmp(&b.evaluation.throughput));
-    let result = match best {
-        Some(plan) => Ok(plan.evaluation.clone()),
-        None => Err("packing found nothing better than the baselines".to_owned()),
-    };
-    pool.candidates.push(Candidate { planner: "packing".to_owned(), result });
-}
-
-fn choose(
-    pool: Pool<'_>,
-    options: SearchOptions,
-    judge: &dyn Evaluate,
-    bound: f64,
-) -> Result<Found, PlanError> {
-    let instance = pool.instance;
-    let allowed = |plan: &Plan| options.max_depth.is_none_or(|most| plan.evaluation.depth() <= most);
-    let steady = |plan: &Plan| judge.decode_rate(instance, &plan.placement, &plan.evaluation);
-    let points: Vec<FrontPoint> = pool
-        .plans
-        .into_iter()
-        .filter(allowed)
-        .map(|plan| FrontPoint { steady: steady(&plan), plan })
-        .collect();
-    let flow = |point: &FrontPoint| point.plan.evaluation.throughput;
-    let best = match options.objective {
-        Objective::MaxFlow => {
-            points.iter().max_by(|a, b| flow(a).total_cmp(&flow(b)).then_with(|| shallower(a, b)))
+    if !honour.pins.is_empty() {
+        let mut stop = || (control.used)() >= SOLVE_SHARE;
+        if let Some((_, plan)) = pack_around(problem, &honour.pins, bound, &mut stop) {
+            honour.offer(pool, PACKING, &plan, control);
         }
-        Objective::Steady => points.iter().max_by(|a, b| {
-            let rate = |point: &FrontPoint| point.steady.unwrap_or(f64::NEG_INFINITY);
-            rate(a).total_cmp(&rate(b)).then_with(|| flow(a).total_cmp(&flow(b)))
-        }),
-    };
-    let Some(best) = best.cloned() else {
-        let words = |candidate: &Candidate| match &candidate.result {
-            Ok(evaluation) => depth_words(candidate, evaluation, options.max_depth),
-            Err(error) => error.clone(),
-        };
-        return Err(PlanError::Nothing(pool.candidates.iter().map(words).collect()));
-    };
-    let largest = points.iter().map(flow).fold(0.0, f64::max);
-    let proven = largest <= bound * (1.0 + 1e-9);
-    // What the row says of packing is what was chosen of it, where it was.
-    let mut candidates = pool.candidates;
-    for row in candidates.iter_mut().filter(|row| row.planner == "packing" && best.plan.planner == "packing")
-    {
-        row.result = Ok(best.plan.evaluation.clone());
+        // Where they are of little use, the others do best by themselves.
+        let silent = &mut Control { used: &mut *control.used, report: &mut |_| () };
+        if let Some(best) = solve(&honour.without_pinned(), SOLVE_SHARE, silent).best {
+            honour.offer(pool, PACKING, &best.plan, control);
+        }
+        honour.offer_repaired_baselines(pool, control);
     }
-    let front = undominated(points);
-    let bound = bound.max(largest);
-    Ok(Found { plan: best.plan, steady: best.steady, bound, proven, candidates, front })
-}
-
-fn depth_words(candidate: &Candidate, evaluation: &Evaluation, most: Option<usize>) -> String {
-    match most {
-        Some(most) if evaluation.throughput > 0.0 => {
-            format!(
-                "{} needs {} machines in a row, {most} are allowed",
-                candidate.planner,
-                evaluation.depth()
-            )
-        }
-        _ => format!("{}: no way through", candidate.planner),
+    front::sweep(pool, &honour, (bound, FRONT_SHARE), control);
+    pool.add_row(PACKING, "packing found nothing better than the baselines");
+    let best = pool.plans.iter().map(|plan| plan.evaluation.throughput).fold(0.0, f64::max);
+    let gap = options.objective == Objective::MaxFlow && best < bound * (1.0 - SMALL_GAP);
+    if gap || !demands.pins.is_empty() || !demands.required.is_empty() || options.running.is_some() {
+        honour.search(pool, (bound, 1.0), control);
+        pool.add_row("local search", "local search found nothing better");
     }
-}
-
-fn shallower(a: &FrontPoint, b: &FrontPoint) -> std::cmp::Ordering {
-    b.plan.evaluation.mean_depth().total_cmp(&a.plan.evaluation.mean_depth())
-}
-
-/// The points that no other beats in both throughput and depth, the shallowest first.
-fn undominated(points: Vec<FrontPoint>) -> Vec<FrontPoint> {
-    let mut points = points;
-    points.sort_by(|a, b| {
-        let (a, b) = (&a.plan.evaluation, &b.plan.evaluation);
-        a.depth().cmp(&b.depth()).then_with(|| b.throughput.total_cmp(&a.throughput))
-    });
-    let mut most = 0.0;
-    points.retain(|point| {
-        let throughput = point.plan.evaluation.throughput;
-        let better = throughput > most;
-        if better {
-            most = throughput;
-        }
-        better
-    });
-    points
+    bound
 }
 
 /// What keeps a cluster from being packed.
