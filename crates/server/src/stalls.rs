@@ -88,3 +88,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalls<S> {
         self.watch(context, S::poll_shutdown)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_given_up_and_one_that_takes_a_little_is_not() {
+        let (near, mut far) = tokio::io::duplex(8);
+        let mut guarded = Stalls::new(near, Duration::from_millis(200));
+        let reader = tokio::spawn(async move {
+            // Four times the limit in all, but never so long without taking something.
+            for _ in 0..16 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                far.read_exact(&mut [0; 8]).await.unwrap();
+            }
+            far
+        });
+        guarded.write_all(&[0; 16 * 8]).await.unwrap();
+        let _far = reader.await.unwrap();
+        let error = guarded.write_all(&[0; 9]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+    }
+}

@@ -18,7 +18,7 @@ use helix_runtime::service::{
 use helix_server::{Options, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub const END: u32 = 256;
@@ -68,8 +68,10 @@ pub struct Server {
     pub address: SocketAddr,
     pub service: Service,
     /// Requests that their client gave up.
-    pub cancelled: Arc<AtomicUsize>,
-    pub readiness: tokio::sync::watch::Sender<Readiness>,
+    pub cancelled: watch::Receiver<usize>,
+    /// Requests that reached the cluster.
+    pub taken: watch::Receiver<usize>,
+    pub readiness: watch::Sender<Readiness>,
     stop: Option<oneshot::Sender<()>>,
     pub running: JoinHandle<()>,
     _folder: Folder,
@@ -97,11 +99,13 @@ impl Server {
         let (service, backend) = pair(model, TextModel::from_json(tokenizer.as_ref()).unwrap(), limit);
         let Backend { mut submissions, readiness, report } = backend;
         readiness.send(Readiness::Ready).unwrap();
-        let cancelled = Arc::new(AtomicUsize::new(0));
-        let count = cancelled.clone();
+        let (count, cancelled) = watch::channel(0);
+        let count = Arc::new(count);
+        let (take, taken) = watch::channel(0);
         tokio::spawn(async move {
             let _report = report;
             while let Some(submission) = submissions.recv().await {
+                take.send_modify(|count| *count += 1);
                 tokio::spawn(answer(submission, count.clone()));
             }
         });
@@ -113,7 +117,7 @@ impl Server {
         };
         let serving = serve(listener, service.clone(), options, stopped);
         let running = tokio::spawn(async move { serving.await.unwrap() });
-        Self { address, service, cancelled, readiness, stop: Some(stop), running, _folder: folder }
+        Self { address, service, cancelled, taken, readiness, stop: Some(stop), running, _folder: folder }
     }
 
     pub fn stop(&mut self) {
@@ -193,7 +197,7 @@ impl Answer {
 }
 
 /// The stand-in for a cluster. Prompts with certain words fail, wait, or go on for ever.
-async fn answer(submission: Submission, cancelled: Arc<AtomicUsize>) {
+async fn answer(submission: Submission, cancelled: Arc<watch::Sender<usize>>) {
     let Submission { request, events } = submission;
     let prompt: Vec<u8> = request.prompt.iter().filter_map(|token| u8::try_from(*token).ok()).collect();
     let prompt = String::from_utf8_lossy(&prompt).into_owned();
@@ -202,6 +206,9 @@ async fn answer(submission: Submission, cancelled: Arc<AtomicUsize>) {
     if last.contains("lost at once") {
         let _ = events.fail(GenerationError::WorkerLost { machine: "b".to_owned() });
         return;
+    }
+    if last.contains("slowly") {
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let endless = last.contains("for ever");
     let answer = last.to_uppercase().into_bytes();
@@ -223,7 +230,7 @@ async fn answer(submission: Submission, cancelled: Arc<AtomicUsize>) {
             top: (0..u32::from(top.unwrap_or(0))).map(|rank| (65 + rank, -1.0)).collect(),
         };
         if !events.token(token) {
-            cancelled.fetch_add(1, Ordering::SeqCst);
+            cancelled.send_modify(|count| *count += 1);
             return;
         }
         if last.contains("lost later") && place == 2 {

@@ -1,0 +1,62 @@
+//! The official openai client for Python, installed into a virtual environment of the build folder.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use common::Server;
+use helix_server::Options;
+
+const PACKAGE: &str = "openai==3.52.0";
+
+/// The environment's Python; the reason when this machine cannot have one.
+fn python() -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openai-3.52.0");
+    let python = folder.join("bin/python");
+    let works = |python: &Path| {
+        Command::new(python)
+            .args(["-c", "import openai"])
+            .output()
+            .is_ok_and(|output| output.status.success())
+    };
+    if works(&python) {
+        return Ok(python);
+    }
+    let run = |command: &mut Command, what: &str| {
+        let output = command.output().map_err(|error| format!("{what}: {error}"))?;
+        if output.status.success() { Ok(()) } else { Err(format!("{what}: {}", last_line(&output))) }
+    };
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), "python3 -m venv")?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1", PACKAGE];
+    run(Command::new(&python).args(pip), "pip install openai")?;
+    Ok(python)
+}
+
+fn last_line(output: &Output) -> String {
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    String::from_utf8_lossy(&text)
+        .lines()
+        .rfind(|line| !line.trim().is_empty())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn the_official_client_works_unchanged() {
+    let python = match tokio::task::spawn_blocking(python).await.unwrap() {
+        Ok(python) => python,
+        Err(reason) => {
+            println!("skipped: no openai client on this machine ({reason})");
+            return;
+        }
+    };
+    let server = Server::start(Options::default()).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openai_client.py");
+    let address = format!("http://{}", server.address);
+    let run = move || Command::new(python).arg(script).arg(address).output().unwrap();
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(text, "ok\n");
+}
