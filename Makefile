@@ -24,6 +24,7 @@ lint: deps ## formatting, clippy, documentation and the rules of this repository
 
 bench: deps ## measure against named peers on this machine
 	$(CARGO) bench --workspace
+	$(CARGO) bench -p helix-engine --features candle
 
 fuzz: deps ## run every fuzz target for a minute (SECONDS_EACH=60)
 	fuzz/run-all.sh $(or $(SECONDS_EACH),60)
