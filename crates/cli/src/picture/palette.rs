@@ -11,10 +11,31 @@ const COLOURS: [&str; 12] = [
 /// Colour of the bottleneck's frame.
 pub const CUT: &str = "#d1202f";
 
-/// A colour for each type, in the order of their names.
-pub fn colours<'a>(types: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, &'static str> {
+/// A colour for each type, in the order of their names; beyond the palette hues a golden angle apart, so that none repeats.
+pub fn colours<'a>(types: impl IntoIterator<Item = &'a str>) -> BTreeMap<&'a str, String> {
     let mut names: Vec<&str> = types.into_iter().collect();
     names.sort_unstable();
     names.dedup();
-    names.into_iter().enumerate().map(|(index, name)| (name, COLOURS[index % COLOURS.len()])).collect()
+    let generated = |index: usize| {
+        let hue = 137.508 * index as f64 % 360.0;
+        format!("hsl({hue:.1}, 45%, {}%)", [42, 58, 70][index % 3])
+    };
+    let colour =
+        |index: usize| COLOURS.get(index).map_or_else(|| generated(index), |known| (*known).to_owned());
+    names.into_iter().enumerate().map(|(index, name)| (name, colour(index))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::colours;
+
+    #[test]
+    fn no_two_of_many_types_have_one_colour() {
+        let names: Vec<String> = (0..60).map(|number| format!("type-{number}")).collect();
+        let colours = colours(names.iter().map(String::as_str));
+        let distinct: BTreeSet<&String> = colours.values().collect();
+        assert_eq!(distinct.len(), 60);
+    }
 }

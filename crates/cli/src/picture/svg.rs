@@ -10,6 +10,11 @@ const LEFT: f64 = 150.0;
 const RIGHT: f64 = 170.0;
 const TOP: f64 = 92.0;
 const PROFILE: f64 = 110.0;
+/// Height of a line of the legend.
+const LEGEND_LINE: f64 = 18.0;
+/// Letters of a machine's name and of a type's that have room; the hint has the whole name.
+const NAME_LETTERS: usize = 14;
+const TYPE_LETTERS: usize = 28;
 
 /// Where things are.
 struct Frame {
@@ -18,6 +23,7 @@ struct Frame {
     layers: f64,
     flow_scale: f64,
     ys: Vec<f64>,
+    top: f64,
     bottom: f64,
 }
 
@@ -30,7 +36,8 @@ impl Frame {
             _ => 6.0,
         };
         let mut ys = Vec::with_capacity(rows);
-        let mut y = TOP;
+        let top = TOP + legend(scene).1;
+        let mut y = top;
         for group in &scene.groups {
             y += if scene.groups.len() > 1 { 24.0 } else { 6.0 };
             for _ in &group.rows {
@@ -46,6 +53,7 @@ impl Frame {
             layers: f64::from(scene.report.model_layers),
             flow_scale: bar * 0.8 / most,
             ys,
+            top,
             bottom: y + 14.0,
         }
     }
@@ -108,31 +116,55 @@ fn heading(svg: &mut String, scene: &Scene<'_>) {
         ),
     );
     put(svg, format_args!("<text x=\"16\" y=\"46\" class=\"faint\">{}</text>\n", escape(&below)));
-    let mut x = 16.0;
-    let palette = colours(scene.rows().map(|row| row.machine_type.as_str()));
-    for (name, colour) in palette {
+    let (places, lower) = legend(scene);
+    for (name, colour, x, y) in places {
+        let box_y = y - 10.0;
         put(
             svg,
-            format_args!("<rect x=\"{x}\" y=\"58\" width=\"12\" height=\"12\" rx=\"2\" fill=\"{colour}\"/>"),
+            format_args!("<rect x=\"{x:.1}\" y=\"{box_y}\" width=\"12\" height=\"12\" rx=\"2\" {colour}/>"),
         );
-        put(svg, format_args!("<text x=\"{}\" y=\"68\">{}</text>\n", x + 17.0, escape(name)));
-        x += 36.0 + 7.2 * name.chars().count() as f64;
+        put(svg, format_args!("<text x=\"{:.1}\" y=\"{y}\">{}</text>\n", x + 17.0, escape(&name)));
     }
+    let y = 68.0 + lower;
+    let x = WIDTH - 20.0;
     put(
         svg,
         format_args!(
-            "<rect x=\"{x}\" y=\"58\" width=\"12\" height=\"12\" rx=\"2\" fill=\"none\" stroke=\"{CUT}\" stroke-width=\"2\"/>\
-         <text x=\"{}\" y=\"68\">bottleneck</text>\n",
-            x + 17.0
+            "<text x=\"{x}\" y=\"{y}\" text-anchor=\"end\" class=\"faint\">filled: used share of a machine · curves: tokens/s</text>\n"
         ),
     );
-    x += 110.0;
-    put(
-        svg,
-        format_args!(
-            "<text x=\"{x}\" y=\"68\" class=\"faint\">filled: used share of a machine · curves: tokens/s</text>\n"
-        ),
-    );
+}
+
+/// The entries of the legend (name, how its box is painted, left edge, base line), and how much lower than the first its last
+/// line is.
+fn legend(scene: &Scene<'_>) -> (Vec<(String, String, f64, f64)>, f64) {
+    let palette = colours(scene.rows().map(|row| row.machine_type.as_str()));
+    let types = palette
+        .into_iter()
+        .map(|(name, colour)| (shortened(name, TYPE_LETTERS), format!("fill=\"{colour}\"")));
+    let cut = ("bottleneck".to_owned(), format!("fill=\"none\" stroke=\"{CUT}\" stroke-width=\"2\""));
+    let (mut x, mut lower) = (16.0, 0.0);
+    let mut places = Vec::new();
+    for (name, paint) in types.chain([cut]) {
+        let width = 36.0 + 7.2 * name.chars().count() as f64;
+        // To the right of the last line stands what curves and fillings mean.
+        if x > 16.0 && x + width > WIDTH - 330.0 {
+            (x, lower) = (16.0, lower + LEGEND_LINE);
+        }
+        places.push((name, paint, x, 68.0 + lower));
+        x += width;
+    }
+    (places, lower)
+}
+
+/// A name that has room: its beginning and its end, where machines differ.
+fn shortened(name: &str, letters: usize) -> String {
+    let all: Vec<char> = name.chars().collect();
+    if all.len() <= letters {
+        return name.to_owned();
+    }
+    let (head, tail) = (letters / 2, letters - letters / 2 - 1);
+    all[..head].iter().chain(&['…']).chain(&all[all.len() - tail..]).collect()
 }
 
 fn axis(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
@@ -143,7 +175,8 @@ fn axis(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
         put(
             svg,
             format_args!(
-                "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{:.1}\" stroke=\"currentColor\" opacity=\".12\"/>",
+                "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{:.1}\" y2=\"{:.1}\" stroke=\"currentColor\" opacity=\".12\"/>",
+                frame.top,
                 y - 14.0
             ),
         );
@@ -207,7 +240,7 @@ fn bars(svg: &mut String, frame: &Frame, scene: &Scene<'_>) {
             );
         }
         for row in &group.rows {
-            bar(svg, frame, row, frame.ys[number], palette[row.machine_type.as_str()]);
+            bar(svg, frame, row, frame.ys[number], &palette[row.machine_type.as_str()]);
             number += 1;
         }
     }
@@ -242,7 +275,7 @@ fn bar(svg: &mut String, frame: &Frame, row: &Row, y: f64, colour: &str) {
     let size = if frame.row > 20.0 { 12 } else { 10 };
     let text = y + height / 2.0 + f64::from(size) * 0.36;
     let faint = if row.flow > 0.0 { "" } else { " class=\"faint\"" };
-    let name = escape(&row.name);
+    let name = escape(&shortened(&row.name, NAME_LETTERS));
     put(svg, format_args!("<text x=\"16\" y=\"{text:.1}\" font-size=\"{size}\"{faint}>{name}</text>"));
     let said = if row.flow > 0.0 {
         format!("{:.0} of {:.0} tok/s", row.flow, row.capacity)

@@ -18,7 +18,7 @@ pub fn chart(scene: &Scene<'_>) -> String {
     let mut text = String::new();
     let mut shown = 0;
     for group in &scene.groups {
-        if scene.groups.len() > 1 {
+        if scene.groups.len() > 1 && shown < MOST_ROWS {
             let _ = writeln!(text, "  {}", group.region);
         }
         for row in &group.rows {
