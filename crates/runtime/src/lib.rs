@@ -10,10 +10,23 @@
 //!
 //! The decisions come from `helix-scheduler`, which knows neither clock nor network; this crate has both.
 
+pub mod control;
+pub mod coordinator;
+mod fingerprint;
+pub mod net;
 pub mod service;
 pub mod wire;
+pub mod worker;
 
+pub use coordinator::{
+    ClusterPlan, Coordinator, CoordinatorSettings, PlannedMachine, StartError, random_token,
+};
+pub use fingerprint::fingerprint;
 pub use service::{
     GenerateRequest, GenerationEvent, GenerationStream, ModelInfo, Readiness, Report, Sampling, Service,
     SubmitError,
 };
+pub use worker::{WorkerError, WorkerSettings, run_worker};
+
+pub use helix_engine::{ModelConfig, WeightFormat};
+pub use helix_scheduler::TopologyLink;

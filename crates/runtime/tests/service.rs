@@ -18,7 +18,7 @@ fn bytes_model() -> TextModel {
                  "end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":true,"ignore_merges":false,
                  "vocab":{{{vocab}}},"merges":[]}}}}"#
     );
-    TextModel::from_json(json.as_bytes()).unwrap()
+    TextModel::from_json(&json).unwrap()
 }
 
 fn model() -> ModelInfo {

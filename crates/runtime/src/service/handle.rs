@@ -135,9 +135,24 @@ impl Service {
 
     /// Waits until a request can be served; an error when the service ends before.
     pub async fn ready(&self) -> Result<(), SubmitError> {
+        self.readiness_when(Readiness::is_ready).await.map(drop)
+    }
+
+    /// Waits until the readiness is such; an error when the service ends before.
+    pub async fn readiness_when(
+        &self,
+        test: impl FnMut(&Readiness) -> bool,
+    ) -> Result<Readiness, SubmitError> {
         let mut readiness = self.readiness.clone();
-        let seen = readiness.wait_for(Readiness::is_ready).await;
-        seen.map(drop).map_err(|_| SubmitError::ShuttingDown)
+        let seen = readiness.wait_for(test).await;
+        seen.map(|seen| seen.clone()).map_err(|_| SubmitError::ShuttingDown)
+    }
+
+    /// Waits until the report is such; an error when the service ends before.
+    pub async fn report_when(&self, test: impl FnMut(&Report) -> bool) -> Result<Report, SubmitError> {
+        let mut report = self.report.clone();
+        let seen = report.wait_for(test).await;
+        seen.map(|seen| seen.clone()).map_err(|_| SubmitError::ShuttingDown)
     }
 
     /// How the cluster is doing.

@@ -50,6 +50,8 @@ pub struct MachineReport {
     pub end: u32,
     /// What it is doing.
     pub state: MachineState,
+    /// Where it takes activations; empty before it joins.
+    pub address: String,
     /// What the plan expects of it, as far as there is a plan \[tokens/s\].
     pub planned_tokens_per_s: Option<f64>,
     /// Measured over the time in which it computed \[tokens/s\].
@@ -58,6 +60,8 @@ pub struct MachineReport {
     pub prompt_tokens: u64,
     /// Decoded tokens computed since the start.
     pub decode_tokens: u64,
+    /// Requests that it knows.
+    pub requests: u32,
     /// Cache blocks in use.
     pub kv_blocks_used: u32,
     /// Cache blocks that it has.

@@ -1,33 +1,13 @@
-//! Text and tokens: the model's tokenizer, and tokens turned into text one by one.
+//! Text and tokens: the model's tokenizer, and the tokens of an answer turned into text one by one.
 //!
-//! A token need not be whole characters, and a stop text need not be whole tokens, so text is held back while a
-//! character is incomplete or while what has come could be the beginning of a stop text.
+//! A stop text need not be whole tokens, so text is held back while what has come could be the beginning of one.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use tokenizers::Tokenizer;
-
-/// Stands for bytes that are no character (yet).
-const REPLACEMENT: char = '\u{fffd}';
-/// The longest run of tokens without a whole character before its text is given out as it is.
-const MAX_PENDING_TOKENS: usize = 16;
-
-/// Why a tokenizer cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TextError {
-    /// Its file cannot be read or is no tokenizer.
-    #[error("{path}: {reason}")]
-    File {
-        /// The file.
-        path: String,
-        /// Why not.
-        reason: String,
-    },
-    /// A text cannot be turned into tokens.
-    #[error("the text cannot be turned into tokens: {0}")]
-    Encode(String),
-}
+pub use helix_engine::TextError;
+use helix_engine::Tokenizer;
+use helix_spec::FileError;
 
 /// A model's tokenizer.
 #[derive(Debug)]
@@ -37,116 +17,82 @@ pub struct TextModel {
 
 impl TextModel {
     /// Reads `tokenizer.json` of a model folder.
-    pub fn from_folder(folder: &Path) -> Result<Self, TextError> {
-        let path = folder.join("tokenizer.json");
-        let named = |reason: String| TextError::File { path: path.display().to_string(), reason };
-        let bytes = std::fs::read(&path).map_err(|error| named(error.to_string()))?;
-        Self::from_json(&bytes).map_err(named)
+    pub fn from_folder(folder: &Path) -> Result<Self, FileError> {
+        Ok(Self { tokenizer: Tokenizer::from_folder(folder)? })
     }
 
     /// Reads the text of a `tokenizer.json`.
-    pub fn from_json(json: &[u8]) -> Result<Self, String> {
-        let mut tokenizer = Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
-        // Limits of training runs that some files carry: here they would silently change a prompt.
-        tokenizer.with_truncation(None).map_err(|error| error.to_string())?;
-        tokenizer.with_padding(None);
-        Ok(Self { tokenizer })
+    pub fn from_json(json: &str) -> Result<Self, FileError> {
+        Ok(Self { tokenizer: Tokenizer::from_json(json, "tokenizer.json")? })
     }
 
     /// Tokens of a text; `special` adds those that the model expects around it.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TextError> {
-        let encoding = self.tokenizer.encode_fast(text, special);
-        encoding.map(|e| e.get_ids().to_vec()).map_err(|error| TextError::Encode(error.to_string()))
+        self.tokenizer.encode(text, special)
     }
 
     /// Text of tokens, special ones left out; what is no token has no text.
     #[must_use]
     pub fn decode(&self, tokens: &[u32]) -> String {
-        self.tokenizer.decode(tokens, true).unwrap_or_default()
+        self.tokenizer.decode(tokens).unwrap_or_default()
     }
 
     /// Text of one token by itself, special tokens by name.
     #[must_use]
     pub fn token_text(&self, token: u32) -> String {
-        self.tokenizer.decode(&[token], false).unwrap_or_default()
+        let text = self.decode(&[token]);
+        if text.is_empty() { self.tokenizer.token_text(token).unwrap_or_default() } else { text }
     }
 
     /// The id of a token given by name, such as `<|im_end|>`.
     #[must_use]
     pub fn token_id(&self, name: &str) -> Option<u32> {
-        self.tokenizer.token_to_id(name)
+        self.tokenizer.token(name)
     }
 }
 
 /// What a token brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Step {
+pub(super) struct Step {
     /// Text that is certain now.
-    pub text: String,
+    pub(super) text: String,
     /// The stop text that came, if one did: then `text` is the last of the answer.
-    pub stopped_by: Option<String>,
+    pub(super) stopped_by: Option<String>,
 }
 
 /// Turns the tokens of one answer into text.
 #[derive(Debug)]
-pub struct Detokenizer {
+pub(super) struct Detokenizer {
     model: Arc<TextModel>,
+    tokens: helix_engine::Detokenizer,
     stops: Vec<String>,
-    /// Tokens whose text is not all given out, with some before them, since a token's text may depend on the last one.
-    tokens: Vec<u32>,
-    /// The first of `tokens` whose text is not given out.
-    read: usize,
     held: String,
 }
 
 impl Detokenizer {
     /// For an answer that continues `prompt` and ends at one of `stops`.
-    #[must_use]
-    pub fn new(model: Arc<TextModel>, prompt: &[u32], stops: &[String]) -> Self {
-        let tokens = prompt[prompt.len().saturating_sub(5)..].to_vec();
-        let read = tokens.len();
-        Self { model, stops: stops.to_vec(), tokens, read, held: String::new() }
+    pub(super) fn new(model: Arc<TextModel>, prompt: &[u32], stops: &[String]) -> Self {
+        let tokens = helix_engine::Detokenizer::new(prompt);
+        Self { model, tokens, stops: stops.to_vec(), held: String::new() }
     }
 
     /// The tokenizer.
-    #[must_use]
-    pub fn model(&self) -> Arc<TextModel> {
+    pub(super) fn model(&self) -> Arc<TextModel> {
         self.model.clone()
     }
 
-    /// The next token.
-    pub fn push(&mut self, token: u32) -> Step {
-        self.tokens.push(token);
-        let pending = self.tokens.len() - self.read;
-        let text = self.pending_text();
-        if text.ends_with(REPLACEMENT) && pending < MAX_PENDING_TOKENS {
-            return Step::default();
-        }
-        self.held.push_str(&text);
-        // Keep the tokens of this step as what the next one may depend on.
-        self.tokens.drain(..self.read);
-        self.read = self.tokens.len();
+    /// The next token. One that the tokenizer does not know has no text.
+    pub(super) fn push(&mut self, token: u32) -> Step {
+        let text = self.tokens.push(&self.model.tokenizer, token);
+        self.held.push_str(&text.unwrap_or_default());
         self.release()
     }
 
     /// The text still held back, when no more tokens come.
-    pub fn finish(&mut self) -> String {
-        let rest = self.pending_text();
-        self.held.push_str(&rest);
-        self.tokens.clear();
-        self.read = 0;
+    pub(super) fn finish(&mut self) -> String {
+        let text = self.tokens.finish(&self.model.tokenizer);
+        self.held.push_str(&text.unwrap_or_default());
         std::mem::take(&mut self.held)
-    }
-
-    /// Text that the tokens from `read` on add to those before.
-    fn pending_text(&self) -> String {
-        let before = self.model.decode(&self.tokens[..self.read]);
-        let all = self.model.decode(&self.tokens);
-        match all.strip_prefix(&before) {
-            Some(new) => new.to_owned(),
-            // A byte-level token that completes a character of the token before it.
-            None => self.model.decode(&self.tokens[self.read..]),
-        }
     }
 
     fn release(&mut self) -> Step {

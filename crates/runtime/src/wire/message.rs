@@ -11,7 +11,7 @@ use crate::service::Sampling;
 pub const WIRE_VERSION: u32 = 1;
 
 /// A machine on a request's way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RouteHop {
     /// Index of the machine.
     pub machine: u32,

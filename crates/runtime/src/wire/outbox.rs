@@ -110,6 +110,12 @@ impl Outbox {
         Ok(())
     }
 
+    /// Whether both are the same connection's.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.waiting, &other.waiting)
+    }
+
     /// Bytes in line.
     #[must_use]
     pub fn waiting_bytes(&self) -> usize {

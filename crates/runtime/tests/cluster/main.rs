@@ -1,0 +1,7 @@
+//! A real cluster over real sockets: answers, load, losses, strangers.
+
+mod answers;
+mod harness;
+mod losses;
+mod model;
+mod strangers;
