@@ -62,8 +62,8 @@ impl Detokenizer {
         let same =
             before.chars().zip(with.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
         let text = with.get(same..).unwrap_or_default().to_owned();
-        let keep = self.given.saturating_sub(CONTEXT);
-        self.tokens.drain(..keep);
+        // What stays begins with a whole character: a decoder that meets the middle of one gives up all bytes around it.
+        self.tokens.drain(..self.given);
         self.given = self.tokens.len();
         Ok(text)
     }
