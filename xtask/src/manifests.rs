@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 /// A crate and the crates of ours that it may depend on, dev-dependencies included.
-const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("spec", &[]),
     ("cost", &["spec", "parallel"]),
     ("planner", &["spec", "cost"]),
@@ -13,9 +13,24 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("sim", &["spec", "cost", "scheduler"]),
     ("parallel", &["spec"]),
     ("engine", &["spec", "parallel"]),
+    ("builtin", &[]),
     ("runtime", &["spec", "cost", "scheduler", "engine"]),
     ("server", &["spec", "runtime"]),
-    ("cli", &["spec", "cost", "planner", "scheduler", "sim", "parallel", "engine", "runtime", "server"]),
+    (
+        "cli",
+        &[
+            "spec",
+            "cost",
+            "planner",
+            "scheduler",
+            "sim",
+            "parallel",
+            "engine",
+            "builtin",
+            "runtime",
+            "server",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
