@@ -5,10 +5,10 @@ SHELL := /bin/bash
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench deps fuzz clean
+.PHONY: help demo test lint bench deps fuzz model test-model clean
 
 help: ## say what each command does
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: deps ## plan LLaMA-2-70B on the paper's 24 machines, compare the baselines, explain and draw the best plan
 	@CARGO="$(CARGO)" scripts/demo.sh
@@ -28,6 +28,14 @@ bench: deps ## measure against named peers on this machine
 
 fuzz: deps ## run every fuzz target for a minute (SECONDS_EACH=60)
 	fuzz/run-all.sh $(or $(SECONDS_EACH),60)
+
+model: deps ## train the built-in model anew (half an hour of one thread; stopped, it goes on when called again)
+	cd training && RUSTFLAGS="-C target-cpu=native" RAYON_NUM_THREADS=1 $(CARGO) run --release --features avx512 -- train
+
+test-model: deps ## run the tests of the trainer and measure the built-in model on every sum it never saw
+	cd training && $(CARGO) test --release
+	cd training && $(CARGO) run --release -- evaluate
+	$(CARGO) test --release --package helix-engine --test builtin_model -- --include-ignored --nocapture
 
 deps: ## check the Rust toolchain, install what Debian and Ubuntu lack, say what to install elsewhere
 	@scripts/deps.sh
