@@ -84,6 +84,21 @@ async fn prompts_come_in_four_forms_and_answers_in_order() {
 }
 
 #[tokio::test]
+async fn each_of_n_answers_has_a_seed_of_its_own() {
+    let server = Server::start(Options::default()).await;
+    let texts = async |seed: serde_json::Value| {
+        let body = json!({"prompt": "seed", "n": 3, "seed": seed, "max_tokens": 30}).to_string();
+        let json = server.complete(&body).await.json();
+        let choices = json["choices"].as_array().unwrap().clone();
+        choices.iter().map(|choice| choice["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(json!(7)).await, ["7", "8", "9"]);
+    assert_eq!(texts(json!(-2)).await, ["18446744073709551614", "18446744073709551615", "0"]);
+    let drawn = texts(json!(null)).await;
+    assert!(drawn[0] != drawn[1] && drawn[1] != drawn[2], "{drawn:?}");
+}
+
+#[tokio::test]
 async fn lengths_and_stop_texts_end_an_answer() {
     let server = Server::start(Options::default()).await;
     let finish = async |body: serde_json::Value| {

@@ -211,7 +211,10 @@ async fn answer(submission: Submission, cancelled: Arc<watch::Sender<usize>>) {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let endless = last.contains("for ever");
-    let answer = last.to_uppercase().into_bytes();
+    let answer = match last {
+        "seed" => request.sampling.seed.unwrap().to_string().into_bytes(),
+        words => words.to_uppercase().into_bytes(),
+    };
     let max = request.max_tokens.unwrap() as usize;
     let top = request.sampling.logprobs;
     for (place, byte) in
