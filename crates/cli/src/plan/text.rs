@@ -116,16 +116,18 @@ fn milp(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
 }
 
 /// Points of the front that are listed.
-const MOST_POINTS: usize = 16;
+const MOST_POINTS: usize = 40;
 
 fn front(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
     if report.front.len() < 2 {
         return Ok(());
     }
-    writeln!(output, "\nthroughput against depth (no plan found is better in both)")?;
+    let points = report.front.len();
+    let stride = points.div_ceil(MOST_POINTS);
+    let thinned = if stride > 1 { format!("; every {stride}th of {points}") } else { String::new() };
+    writeln!(output, "\nthroughput against depth (no plan found is better in both{thinned})")?;
     writeln!(output, "    {:>8}  {:>9}  {:>8}  planner", "longest", "tokens/s", "decode")?;
-    let stride = report.front.len().div_ceil(MOST_POINTS);
-    let last = report.front.len() - 1;
+    let last = points - 1;
     for (index, point) in report.front.iter().enumerate() {
         let chosen = point.depth == report.depth && point.planner == report.planner;
         if !chosen && index % stride != 0 && index != last {

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::packing::lengths::{BITS, has};
+use crate::packing::reach::{Reach, split};
 use crate::packing::region::{Region, RegionPack};
 use crate::packing::{Column, Plan, Problem, evaluate, lay_out};
 
@@ -25,17 +26,20 @@ pub(super) struct Chain<'a> {
     packs: &'a [Option<RegionPack>],
     prices: &'a [f64],
     flow: f64,
+    /// Machines in a row over all regions, at most; the packs have the same limit.
+    depth: Option<usize>,
     /// Border pairs by (from, to).
     crossings: BTreeMap<(usize, usize), Vec<(usize, usize)>>,
 }
 
 /// One region's part of a chain under construction.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Part {
     first: Option<usize>,
     last: Option<usize>,
-    state: usize,
-    set: u128,
+    /// The machines beside the border stages, by depth.
+    states: Vec<usize>,
+    reach: Reach,
 }
 
 struct Walk<'a, 's> {
@@ -54,9 +58,9 @@ impl<'a> Chain<'a> {
         problem: &'a Problem,
         regions: &'a [Region],
         packs: &'a [Option<RegionPack>],
-        (prices, flow): (&'a [f64], f64),
+        (prices, flow, depth): (&'a [f64], f64, Option<usize>),
     ) -> Self {
-        Self { problem, regions, packs, prices, flow, crossings: BTreeMap::new() }
+        Self { problem, regions, packs, prices, flow, depth, crossings: BTreeMap::new() }
     }
 
     /// The best plan found that sends all flow through the regions in this order, with its max-flow.
@@ -77,7 +81,7 @@ impl<'a> Chain<'a> {
             pairs.push(self.crossings[&ends].clone());
         }
         let mut walk = Walk { packs, pairs, longest, parts: Vec::new(), tried: 0, best: None, should_stop };
-        self.extend(&mut walk, order, None, 1);
+        self.extend(&mut walk, order, None, &Reach::start(self.depth.map_or(1, |depth| depth + 1)));
         walk.best
     }
 
@@ -123,7 +127,7 @@ impl<'a> Chain<'a> {
     }
 
     /// Chooses how the chain leaves its next region; `reached` are the lengths of the regions before.
-    fn extend(&self, walk: &mut Walk<'_, '_>, order: &[usize], first: Option<usize>, reached: u128) {
+    fn extend(&self, walk: &mut Walk<'_, '_>, order: &[usize], first: Option<usize>, reached: &Reach) {
         let position = walk.parts.len();
         let layers = self.problem.layers;
         if walk.tried >= CHAINS || (walk.should_stop)() {
@@ -131,7 +135,7 @@ impl<'a> Chain<'a> {
         }
         if position + 1 == order.len() {
             let part = self.part(walk, position, first, None);
-            if has(sums(reached, part.set, layers), layers) {
+            if has(reached.plus(&part.reach, layers).all(), layers) {
                 walk.parts.push(part);
                 walk.tried += 1;
                 if let Some((value, plan)) = self.build(walk, order)
@@ -146,33 +150,42 @@ impl<'a> Chain<'a> {
         let ahead: usize = walk.longest[position + 1..].iter().sum();
         for index in 0..walk.pairs[position].len() {
             let (last, next) = walk.pairs[position][index];
-            let part = self.part(walk, position, first, Some(last));
-            let total = sums(reached, part.set, layers);
-            let most = (BITS - 1).saturating_sub(total.leading_zeros() as usize);
-            if total == 0 || most + ahead < layers {
-                continue;
-            }
-            walk.parts.push(part);
-            self.extend(walk, order, Some(next), total);
-            walk.parts.pop();
-            if walk.best.as_ref().is_some_and(|(value, _)| *value >= self.flow) {
-                return;
+            // The flow may leave the region by the stage that it entered by.
+            let single = (first == Some(last)).then(|| {
+                let Part { states, reach, .. } = self.part(walk, position, first, None);
+                let reach = reach.only(walk.packs[position].columns[last].length);
+                Part { first, last: None, states, reach }
+            });
+            for part in [self.part(walk, position, first, Some(last))].into_iter().chain(single) {
+                let total = reached.plus(&part.reach, layers);
+                let lengths = total.all();
+                let most = (BITS - 1).saturating_sub(lengths.leading_zeros() as usize);
+                if lengths == 0 || most + ahead < layers {
+                    continue;
+                }
+                walk.parts.push(part);
+                self.extend(walk, order, Some(next), &total);
+                walk.parts.pop();
+                if walk.best.as_ref().is_some_and(|(value, _)| *value >= self.flow) {
+                    return;
+                }
             }
         }
     }
 
     fn part(&self, walk: &Walk<'_, '_>, position: usize, first: Option<usize>, last: Option<usize>) -> Part {
         let fixed: Vec<usize> = first.into_iter().chain(last).collect();
-        let (state, set) = walk.packs[position].beside(&fixed, self.problem.layers);
-        Part { first, last, state, set }
+        let (states, reach) = walk.packs[position].beside(&fixed, self.problem.layers);
+        Part { first, last, states, reach }
     }
 
     /// Splits the layers over the regions, fills each, and gives machines to the columns.
     fn build(&self, walk: &Walk<'_, '_>, order: &[usize]) -> Option<(f64, Plan)> {
-        let lengths = split(&walk.parts, self.problem.layers)?;
+        let reaches: Vec<&Reach> = walk.parts.iter().map(|part| &part.reach).collect();
+        let chosen = split(&reaches, self.problem.layers)?;
         let mut plan = Plan::empty(self.problem.machines.len());
         let mut start = 0;
-        for (position, (part, length)) in walk.parts.iter().zip(lengths).enumerate() {
+        for (position, (part, (length, depth))) in walk.parts.iter().zip(chosen).enumerate() {
             let pack = walk.packs[position];
             let fixed = part
                 .first
@@ -180,7 +193,7 @@ impl<'a> Chain<'a> {
                 .chain(part.last)
                 .map(|column| pack.columns[column].length)
                 .sum::<usize>();
-            let middle = pack.fill(part.state, length - fixed)?;
+            let middle = pack.fill(part.states[depth], length - fixed)?;
             let border = |column: Option<usize>| column.map(|column| &pack.columns[column]);
             let mut pools = self.regions[order[position]].pools.clone();
             // The border stages choose first: the machines with the best links.
@@ -246,31 +259,4 @@ fn carried(left: &End, right: &End, link: f64) -> f64 {
         }
     }
     least
-}
-
-/// All sums of a length of one set and a length of the other, up to `most`.
-fn sums(left: u128, right: u128, most: usize) -> u128 {
-    let top = 1u128 << most;
-    let mut result = 0;
-    for length in (0..=most).filter(|&length| has(left, length)) {
-        result |= right << length;
-    }
-    result & (top | (top - 1))
-}
-
-/// A length for every part, together `layers`.
-fn split(parts: &[Part], layers: usize) -> Option<Vec<usize>> {
-    let mut before = vec![1u128];
-    for part in parts {
-        before.push(sums(before[before.len() - 1], part.set, layers));
-    }
-    let mut rest = layers;
-    let mut lengths = vec![0; parts.len()];
-    for (position, part) in parts.iter().enumerate().rev() {
-        let length = (0..=rest)
-            .find(|&length| part.set >> length & 1 == 1 && before[position] >> (rest - length) & 1 == 1)?;
-        lengths[position] = length;
-        rest -= length;
-    }
-    Some(lengths)
 }

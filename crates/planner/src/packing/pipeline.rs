@@ -9,6 +9,8 @@ use crate::packing::{Answer, Column, Kinds, Program, Worth, stages};
 
 /// Columns kept for one program.
 const MAX_COLUMNS: usize = 20_000;
+/// With a depth limit, the share of the bound below which no packing is looked for.
+const LEAST_OF_INTEREST: f64 = 1e-3;
 /// Stages that are enumerated beside generated blocks.
 const MAX_COLUMNS_BESIDE: usize = 1_500;
 
@@ -68,6 +70,8 @@ pub fn pack(
 ) -> (Option<Packing>, f64) {
     let (mut low, mut high, mut limit) = (search.below, search.above, search.above);
     let mut best = None;
+    // With a depth limit there may be no packing at all, however little it carries.
+    let least = search.depth.map_or(0.0, |_| LEAST_OF_INTEREST * high);
     // Blocks that carry a higher target serve the lower ones too.
     let pool = RefCell::new(Vec::new());
     // The bound itself first: it is often reached.
@@ -82,7 +86,7 @@ pub fn pack(
             Answer::Infeasible | Answer::Short => (high, limit) = (target, target),
             Answer::Unknown => high = target,
         }
-        if high - low <= search.precision * high {
+        if high - low <= search.precision * high || high < least {
             break;
         }
         target = f64::midpoint(low, high);

@@ -2,6 +2,7 @@
 
 use crate::packing::generate::{Wanted, generate};
 use crate::packing::lengths::{BITS, Lengths, Prune, Step};
+use crate::packing::reach::Reach;
 use crate::packing::{Column, Kinds, Problem, Table, Worth, stages};
 
 /// Columns kept for one region.
@@ -62,6 +63,8 @@ pub(super) struct Request<'a> {
     pub worth: Worth<'a>,
     /// Blocks beside the stages.
     pub wanted: Option<Wanted>,
+    /// Machines in a row over all regions, at most.
+    pub depth: Option<usize>,
 }
 
 /// What one region can do at one flow.
@@ -71,12 +74,14 @@ pub(super) struct RegionPack {
     pub border: Vec<usize>,
     pub lengths: Lengths,
     pub within: Vec<u128>,
+    /// The depth limit, which is one more kind of machine, of which every column uses its depth.
+    depth: Option<usize>,
 }
 
 impl RegionPack {
     /// Whether every vector of the region's machines can be looked at.
-    pub fn is_countable(region: &Region) -> bool {
-        states(region).is_some_and(|states| states <= MAX_WORK / MIN_COLUMNS)
+    pub fn is_countable(region: &Region, depth: Option<usize>) -> bool {
+        states(&with_depth(&region.counts, depth)).is_some_and(|states| states <= MAX_WORK / MIN_COLUMNS)
     }
 
     /// `None` if there are too many vectors of counts, or if stopped.
@@ -85,7 +90,7 @@ impl RegionPack {
         request: &Request<'_>,
         should_stop: &mut dyn FnMut() -> bool,
     ) -> Option<Self> {
-        let &Request { tables, layers, flow, worth, wanted } = request;
+        let &Request { tables, layers, flow, worth, wanted, depth } = request;
         if layers >= BITS {
             return None;
         }
@@ -100,20 +105,21 @@ impl RegionPack {
         }
         let waste = |column: &Column| column.cost(worth.prices) - column.length as f64;
         columns.sort_by(|a, b| waste(a).total_cmp(&waste(b)));
-        let states = states(region)?;
+        let counts = with_depth(&region.counts, depth);
+        let states = states(&counts)?;
         columns.truncate((MAX_WORK / states).max(MIN_COLUMNS));
         let steps = columns.iter().map(|column| Step {
             after: u128::MAX,
             length: column.length,
-            uses: column.uses.clone(),
+            uses: uses(column, depth.map(|_| region.counts.len())),
         });
-        let mut lengths = Lengths::new(&region.counts, steps.collect())?;
+        let mut lengths = Lengths::new(&counts, steps.collect())?;
         // What wastes more than the whole may waste cannot be part of it.
         let prune = Prune { prices: worth.prices, slack: worth.slack, until_reached: false };
         lengths.fill(layers, Some(prune), should_stop)?;
         let within = lengths.within();
         let border = border(&columns, worth.prices);
-        Some(Self { columns, border, lengths, within })
+        Some(Self { columns, border, lengths, within, depth })
     }
 
     /// The most layers that the whole region holds.
@@ -121,23 +127,32 @@ impl RegionPack {
         self.within.last().map_or(0, |set| (BITS - 1).saturating_sub(set.leading_zeros() as usize))
     }
 
-    /// Lengths that remain reachable beside these columns, shifted by theirs; empty if the machines do not suffice.
-    pub fn beside(&self, columns: &[usize], most: usize) -> (usize, u128) {
-        let mut uses = vec![0; self.lengths.kinds()];
+    /// Lengths that remain reachable beside these columns, shifted by theirs, and for every depth the vector of machines and
+    /// depth that is left; empty if they do not suffice.
+    pub fn beside(&self, columns: &[usize], most: usize) -> (Vec<usize>, Reach) {
+        let mut taken = vec![0; self.lengths.kinds()];
+        let row = self.depth.map(|_| taken.len() - 1);
         let mut length = 0;
         for &column in columns {
             length += self.columns[column].length;
-            for &(kind, count) in &self.columns[column].uses {
-                uses[kind] += count;
+            for (kind, count) in uses(&self.columns[column], row) {
+                taken[kind] += count;
             }
         }
-        match self.lengths.without(&uses) {
-            Some(state) if length <= most => {
-                let top = 1u128 << most;
-                (state, (self.within[state] << length) & (top | (top - 1)))
+        let full = if most + 1 < BITS { (1u128 << (most + 1)) - 1 } else { u128::MAX };
+        let limit = self.depth.unwrap_or(0);
+        let at_most = |depth: usize| {
+            let mut taken = taken.clone();
+            if let Some(row) = row {
+                taken[row] += as_count(limit - depth);
             }
-            _ => (0, 0),
-        }
+            match self.lengths.without(&taken) {
+                Some(state) if length <= most => (state, (self.within[state] << length) & full),
+                _ => (0, 0),
+            }
+        };
+        let (states, sets): (Vec<usize>, Vec<u128>) = (0..=limit).map(at_most).unzip();
+        (states, Reach::of(sets))
     }
 
     /// Columns for exactly `length` layers from the machines of vector `state`.
@@ -148,8 +163,23 @@ impl RegionPack {
 }
 
 /// How many vectors of counts there are.
-fn states(region: &Region) -> Option<usize> {
-    region.counts.iter().try_fold(1usize, |states, &count| states.checked_mul(count as usize + 1))
+fn states(counts: &[u32]) -> Option<usize> {
+    counts.iter().try_fold(1usize, |states, &count| states.checked_mul(count as usize + 1))
+}
+
+/// Machines by kind, and the depth limit as one more kind.
+fn with_depth(counts: &[u32], depth: Option<usize>) -> Vec<u32> {
+    counts.iter().copied().chain(depth.map(as_count)).collect()
+}
+
+/// What a column uses; of the depth, where it has a row.
+fn uses(column: &Column, row: Option<usize>) -> Vec<(usize, u32)> {
+    let depth = row.map(|row| (row, as_count(column.depth)));
+    column.uses.iter().copied().chain(depth).collect()
+}
+
+fn as_count(depth: usize) -> u32 {
+    u32::try_from(depth).unwrap_or(u32::MAX)
 }
 
 /// The columns of least waste of every size: wide ones use many links, narrow ones few machines.

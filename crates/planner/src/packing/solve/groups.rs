@@ -10,6 +10,9 @@ use crate::packing::{Columns, Plan, Worth};
 /// Regions up to which every grouping is tried.
 const MAX_GROUPED: usize = 5;
 
+/// With a depth limit, the share of a group's bound below which no chain is looked for.
+const LEAST_OF_INTEREST: f64 = 1e-3;
+
 /// What is known of every group of regions, by bit mask.
 pub(super) struct Groups {
     /// Masks in the order in which they are tried.
@@ -32,6 +35,9 @@ impl Groups {
         };
         // Single regions first, then all of them in one chain, then what is between.
         masks.sort_by_key(|&mask| (mask.count_ones() != 1, mask != full, mask.count_ones(), mask));
+        // A region without machines, as the coordinator's may be, adds nothing to a group.
+        let is_empty = |region: usize| run.regions[region].counts.iter().all(|&count| count == 0);
+        masks.retain(|&mask| !members(mask).into_iter().any(is_empty));
         let problem = run.problem;
         let precision = run.options.precision / 4.0;
         let known = masks.iter().map(|&mask| {
@@ -61,6 +67,15 @@ impl Groups {
             if self.known[index].flow() > before {
                 let plan = self.combined(run);
                 run.offer(plan);
+            }
+        }
+    }
+
+    /// Forgets the pipelines; none of less depth carries more than they did.
+    pub fn restart(&mut self) {
+        for known in &mut self.known {
+            if let Some((flow, _)) = known.best.take() {
+                known.limit = flow;
             }
         }
     }
@@ -128,15 +143,15 @@ impl Run<'_> {
     ) {
         let precision = self.options.precision;
         let (mut low, mut high) = (known.flow(), known.limit.min(self.outcome.bound));
-        if members.iter().any(|&region| !RegionPack::is_countable(&self.regions[region])) {
+        let is_countable = |&region: &usize| RegionPack::is_countable(&self.regions[region], self.depth);
+        if !members.iter().all(is_countable) {
             return;
         }
-        if members.iter().any(|&region| !RegionPack::is_countable(&self.regions[region])) {
-            return;
-        }
+        // With a depth limit there may be no chain at all, however little it carries.
+        let least = if self.depth.is_some() { LEAST_OF_INTEREST * high } else { 0.0 };
         let orders = permutations(members);
         let mut target = high;
-        while high - low > precision * high && !should_stop() {
+        while high - low > precision * high && high > least && !should_stop() {
             match self.chain(members, &orders, (target, level), should_stop) {
                 Some((flow, plan)) => {
                     low = flow.max(target);
@@ -168,13 +183,13 @@ impl Run<'_> {
         let nested = level.columns == Columns::Nested;
         let wanted = Wanted { flow, longest, nested, effort: level.effort };
         let wanted = (level.columns != Columns::Stages).then_some(wanted);
-        let request = Request { tables, layers, flow, worth, wanted };
+        let request = Request { tables, layers, flow, worth, wanted, depth: self.depth };
         let mut packs: Vec<Option<RegionPack>> = self.regions.iter().map(|_| None).collect();
         for &region in members {
             packs[region] = Some(RegionPack::new(&self.regions[region], &request, should_stop)?);
         }
         let prices = &verdict.prices;
-        let mut chain = Chain::new(self.problem, &self.regions, &packs, (prices, flow));
+        let mut chain = Chain::new(self.problem, &self.regions, &packs, (prices, flow, self.depth));
         orders
             .iter()
             .filter_map(|order| chain.search(order, should_stop))

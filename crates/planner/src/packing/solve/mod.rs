@@ -7,12 +7,15 @@
 //! | blocks | the same pipelines with blocks, then nested ones, then more of them |
 
 mod complete;
+mod front;
 mod groups;
 
 use crate::bounds::{configuration_bound, crossing_bound};
 use crate::packing::region::Region;
 use crate::packing::{Columns, Kinds, Plan, Problem, Search, evaluate, lay_out, pack};
 use groups::Groups;
+
+pub use front::front;
 
 /// Machines up to which a complete search is tried.
 const MAX_EXACT: usize = 20;
@@ -71,20 +74,26 @@ pub fn solve(
     should_stop: &mut dyn FnMut() -> bool,
     report: &mut dyn FnMut(Event<'_>),
 ) -> Outcome {
-    // A machine cannot hold more layers than there are; the bounds need not think of it again.
-    let mut problem = problem.clone();
-    for table in &mut problem.tables {
-        table.throughput.truncate(problem.layers);
-    }
+    let problem = within_layers(problem);
     let mut run = Run {
         problem: &problem,
         options,
+        depth: None,
         regions: Region::all(&problem),
         outcome: Outcome::default(),
         report,
     };
     run.search(should_stop);
     run.outcome
+}
+
+/// A machine cannot hold more layers than there are; the bounds need not think of it again.
+fn within_layers(problem: &Problem) -> Problem {
+    let mut problem = problem.clone();
+    for table in &mut problem.tables {
+        table.throughput.truncate(problem.layers);
+    }
+    problem
 }
 
 /// What pipelines are made of, and how hard it is tried.
@@ -97,6 +106,8 @@ struct Level {
 struct Run<'a> {
     problem: &'a Problem,
     options: Options,
+    /// Machines in a row, at most.
+    depth: Option<usize>,
     regions: Vec<Region>,
     outcome: Outcome,
     report: &'a mut dyn FnMut(Event<'_>),
@@ -202,7 +213,8 @@ impl Run<'_> {
         should_stop: &mut dyn FnMut() -> bool,
     ) {
         let precision = self.options.precision / 4.0;
-        let (below, above) = (known.flow(), if level.effort == 0 { self.outcome.bound } else { known.limit });
+        let bounded = level.effort == 0 && self.depth.is_none();
+        let (below, above) = (known.flow(), if bounded { self.outcome.bound } else { known.limit });
         if above - below <= precision * above {
             return;
         }
@@ -210,10 +222,18 @@ impl Run<'_> {
         let Level { columns, effort } = level;
         // The first blocks of many machines roughly, so that every region gets its turn.
         let precision = if columns == Columns::Blocks { precision.max(ROUGH) } else { precision };
-        let search =
-            Search { layers: self.problem.layers, depth: None, above, below, precision, columns, effort };
+        let search = Search {
+            layers: self.problem.layers,
+            depth: self.depth,
+            above,
+            below,
+            precision,
+            columns,
+            effort,
+        };
         let (packing, limit) = pack(kinds, search, should_stop);
-        known.limit = limit;
+        // What holds at one depth does not at the next.
+        known.limit = if self.depth.is_none() { limit } else { known.limit };
         if let Some(packing) = packing {
             let mut plan = Plan::empty(self.problem.machines.len());
             lay_out(&packing.columns, 0, &mut region.pools.clone(), &mut plan);
