@@ -103,3 +103,17 @@ fn a_model_that_does_not_fit_is_refused_before_any_search() {
     let error = search(&["small"], 6, MAX_FLOW, 0.0).0.unwrap_err();
     assert!(matches!(error, PlanError::TooLarge(_)), "{error}");
 }
+
+#[test]
+fn baselines_stay_where_packing_refuses_so_many_machines() {
+    // One more than packing takes; each holds the whole model, so the first rule suffices.
+    let kinds = vec!["small"; helix_planner::packing::MAX_MACHINES + 1];
+    let found = search(&kinds, 1, MAX_FLOW, 1.0).0.unwrap();
+    assert_eq!(found.plan.evaluation.throughput, 400.0 * kinds.len() as f64);
+    let baselines: Vec<&str> = Baseline::ALL.iter().map(|baseline| baseline.name()).collect();
+    assert!(baselines.contains(&found.plan.planner.as_str()), "{}", found.plan.planner);
+    let packing = found.candidates.iter().find(|row| row.planner == "packing").unwrap();
+    let refusal = packing.result.as_ref().unwrap_err();
+    assert!(refusal.contains("20001 machines; at most 20000"), "{refusal}");
+    assert!(found.bound >= found.plan.evaluation.throughput);
+}
