@@ -10,7 +10,7 @@ CARGO ?= cargo
 help: ## say what each command does
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: deps ## plan LLaMA-2-70B on the paper's 24 machines, compare the baselines, explain and draw the best plan
+demo: deps ## serve a model from several worker processes, chat with it, show pipelines and speed; then plan a large one
 	@CARGO="$(CARGO)" scripts/demo.sh
 
 test: deps ## build and run every test

@@ -11,6 +11,7 @@ mod output;
 mod parallel;
 mod picture;
 mod plan;
+mod serving;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -39,6 +40,12 @@ enum Command {
     Parallel(parallel::Arguments),
     /// Make clusters from a seed, show clusters
     Cluster(cluster::Arguments),
+    /// Serve a model from a whole cluster of processes on this machine
+    Up(serving::UpArguments),
+    /// Coordinate workers on other machines and offer the API
+    Serve(serving::ServeArguments),
+    /// Join a coordinator as one of its workers
+    Worker(serving::WorkerArguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
     /// Read clusters, measurements and placements of other systems
@@ -61,6 +68,9 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
         Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Parallel(arguments) => parallel::run(&arguments, output),
         Command::Cluster(arguments) => cluster::run(&arguments, output),
+        Command::Up(arguments) => serving::up(&arguments, output),
+        Command::Serve(arguments) => serving::serve(&arguments, output),
+        Command::Worker(arguments) => serving::worker(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, output),
         Command::Import(arguments) => import::run(&arguments, output),
         Command::Export(arguments) => export::run(&arguments, output),

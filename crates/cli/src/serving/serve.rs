@@ -1,0 +1,106 @@
+//! `helix serve`: the coordinator and the HTTP API, for workers on other machines.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use helix_runtime::{Coordinator, CoordinatorSettings};
+use helix_spec::{ModelShape, Placement, load_cluster_named};
+
+use super::{TOKEN_VARIABLE, block_on, listen, log_to_stderr, model, plan, security, stop};
+use crate::exit_codes::{Failure, Kind};
+use crate::output::Output;
+
+const EXAMPLES: &str = "Examples:
+  HELIX_JOIN_TOKEN=… helix serve --cluster my-cluster.toml --model ./my-model --listen 0.0.0.0:7070
+  helix serve --cluster my-cluster.toml --placement placement.toml --model ./my-model --port 8080 --host 0.0.0.0";
+
+/// Arguments of `helix serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Cluster file: its machines are the workers that may join
+    #[arg(long)]
+    cluster: String,
+    /// Folder of the model; the built-in one if left out
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// Who holds what, as `helix plan -o` writes it; planned at the start if left out
+    #[arg(long, value_name = "FILE")]
+    placement: Option<PathBuf>,
+    /// How long planning may take \[s\]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    budget: u32,
+    /// Where workers join
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
+    listen: SocketAddr,
+    /// What workers must show, at least 8 characters; better in the environment, as `HELIX_JOIN_TOKEN`
+    #[arg(long)]
+    token: Option<String>,
+    /// Port of the API
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Address of the API
+    #[arg(long, default_value = "127.0.0.1")]
+    host: String,
+    /// Key that clients must show (may be given several times); none: everybody may ask
+    #[arg(long, value_name = "KEY")]
+    api_key: Vec<String>,
+    /// How workers keep weights
+    #[arg(long, value_enum, default_value_t = model::Weights::Q8_0)]
+    weights: model::Weights,
+    /// The most requests at a time, waiting ones included
+    #[arg(long, default_value_t = 1024)]
+    max_requests: usize,
+    #[command(flatten)]
+    tls: security::Arguments,
+}
+
+/// Serves until Ctrl-C or a signal.
+pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    log_to_stderr(tracing::Level::INFO);
+    let token = arguments.token.clone().or_else(|| std::env::var(TOKEN_VARIABLE).ok());
+    let Some(join_token) = token else {
+        let words =
+            format!("no join token: set {TOKEN_VARIABLE} for coordinator and workers, or give --token");
+        return Err(Failure::usage(words));
+    };
+    if !arguments.listen.ip().is_loopback() && !arguments.tls.is_on() {
+        tracing::warn!(
+            "workers join over plain TCP: prompts and tokens can be read on the way (see --tls-cert)"
+        );
+    }
+    let folder = model::folder(arguments.model.as_deref())?;
+    let (info, text) = model::read(&folder, arguments.model.is_none())?;
+    let cluster = load_cluster_named(&arguments.cluster)?;
+    let shape = ModelShape::named_or_folder(&folder.display().to_string())?;
+    let given = arguments.placement.as_ref().map(|path| Placement::load(path, &cluster)).transpose()?;
+    let planned = plan::planned(&cluster, &shape, given, arguments.budget.max(1).into())?;
+    let settings = CoordinatorSettings {
+        listen: arguments.listen,
+        join_token,
+        plan: planned.cluster_plan(&cluster, None),
+        model: info,
+        text,
+        weights: arguments.weights.into(),
+        max_requests: arguments.max_requests,
+        heartbeat: Duration::from_secs(1),
+        security: arguments.tls.security()?,
+    };
+    block_on(async {
+        let api = listen(&arguments.host, arguments.port).await?;
+        let address = api.local_addr()?;
+        let coordinator =
+            Coordinator::start(settings).await.map_err(|error| Failure::new(Kind::Other, error))?;
+        writeln!(output, "workers join {}, the API is http://{address}/v1", coordinator.address())?;
+        for (machine, layers) in planned.placement.machines.iter().map(|(id, held)| (*id, held.layers)) {
+            writeln!(output, "  {} holds layers {layers}", cluster.machine(machine).name)?;
+        }
+        output.flush()?;
+        let options = helix_server::Options { api_keys: arguments.api_key.clone(), ..Default::default() };
+        let served = helix_server::serve(api, coordinator.service(), options, stop::asked_to()).await;
+        coordinator.stop().await;
+        served.map_err(|error| Failure::new(Kind::BadInput, error))
+    })
+}

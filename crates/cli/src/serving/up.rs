@@ -1,0 +1,156 @@
+//! `helix up`: a whole cluster on this machine, with one command.
+//!
+//! ```text
+//!   helix up ── plan ──> coordinator + API (this process)
+//!      └── starts ──> helix worker × N (processes of their own, which end with this one)
+//! ```
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use helix_runtime::{Coordinator, CoordinatorSettings};
+use helix_spec::ModelShape;
+
+use super::children::{Worker, Workers};
+use super::{block_on, listen, local, log_to_stderr, model, plan, show, stop};
+use crate::exit_codes::{Failure, Kind};
+use crate::output::Output;
+
+const EXAMPLES: &str = "Examples:
+  helix up                                  the built-in model, an OpenAI-compatible API on port 8080
+  helix up --port 9000 --model ./my-model --workers 4
+  curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \\
+    -d '{\"model\": \"helix-tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"What is 17 plus 25?\"}]}'";
+
+/// Arguments of `helix up`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Port of the API; 0 takes any that is free
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Folder of the model; the built-in one if left out
+    #[arg(long, value_name = "FOLDER")]
+    model: Option<PathBuf>,
+    /// Worker processes
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
+    /// Threads of each worker
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: u16,
+    /// How workers keep weights
+    #[arg(long, value_enum, default_value_t = model::Weights::Q8_0)]
+    weights: model::Weights,
+    /// The most requests at a time, waiting ones included
+    #[arg(long, default_value_t = 256)]
+    max_requests: usize,
+}
+
+/// Serves until Ctrl-C or a signal, then says what was done.
+pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    let started = Instant::now();
+    log_to_stderr(tracing::Level::WARN);
+    let folder = model::folder(arguments.model.as_deref())?;
+    let (info, text) = model::read(&folder, arguments.model.is_none())?;
+    let name = info.name.clone();
+    let shape = ModelShape::named_or_folder(&folder.display().to_string())?;
+    let (cluster, placement, local) = local::cluster(arguments.workers, &shape)?;
+    let planned = plan::planned(&cluster, &shape, Some(placement), 1.0)?;
+    let token = helix_runtime::random_token().map_err(|error| Failure::new(Kind::Other, error))?;
+    let settings = CoordinatorSettings {
+        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+        join_token: token.clone(),
+        plan: planned.cluster_plan(&cluster, None),
+        model: info,
+        text,
+        weights: arguments.weights.into(),
+        max_requests: arguments.max_requests,
+        heartbeat: Duration::from_millis(500),
+        security: helix_runtime::net::Security::none(),
+    };
+    block_on(async {
+        let api = listen("127.0.0.1", arguments.port).await?;
+        let address = api.local_addr()?;
+        let coordinator =
+            Coordinator::start(settings).await.map_err(|error| Failure::new(Kind::Other, error))?;
+        let mut workers = Workers(Vec::new());
+        for worker in &local {
+            let memory = local::memory_megabytes(worker.layers, &shape);
+            let arguments = worker_arguments(arguments, (worker, memory), (coordinator.address(), &folder));
+            workers.0.push(Worker::start(&arguments, &token)?);
+        }
+        let service = coordinator.service();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(helix_server::serve(
+            api,
+            service.clone(),
+            helix_server::Options::default(),
+            async {
+                // Dropping the sender is the signal.
+                let _ = ended.await;
+            },
+        ));
+        let stop = stop::asked_to();
+        tokio::pin!(stop);
+        let stopped = tokio::select! {
+            ready = service.ready() => ready.is_ok(),
+            () = &mut stop => false,
+            () = workers.one_ended() => {
+                let why = "a worker process ended before it served; it says why above";
+                return Err(Failure::new(Kind::Other, why));
+            }
+        };
+        if stopped {
+            let words = format!("{name} is served at http://{address}/v1");
+            announce(output, (&words, started), &local, &workers)?;
+            stop.await;
+        }
+        drop(end);
+        let served = serving.await;
+        let report = service.report();
+        coordinator.stop().await;
+        drop(workers);
+        if stopped {
+            show::ended(output, &planned, &cluster, &report)?;
+            output.flush()?;
+        }
+        match served {
+            Ok(Err(error)) => Err(Failure::new(Kind::BadInput, error)),
+            Ok(Ok(())) => Ok(()),
+            Err(_) => Err(Failure::new(Kind::Other, "the API ended unexpectedly")),
+        }
+    })
+}
+
+/// Says where the API is and who holds what.
+fn announce(
+    output: &mut Output,
+    (words, started): (&str, Instant),
+    local: &[local::LocalWorker],
+    workers: &Workers,
+) -> Result<(), Failure> {
+    let seconds = started.elapsed().as_secs_f64();
+    writeln!(output, "{words} (ready after {seconds:.2} s; Ctrl-C ends it)")?;
+    for (worker, process) in local.iter().zip(&workers.0) {
+        writeln!(output, "  {} holds layers {} (process {})", worker.name, worker.layers, process.id())?;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+/// The command line of a worker process.
+fn worker_arguments(
+    arguments: &Arguments,
+    (worker, memory): (&local::LocalWorker, u64),
+    (coordinator, model): (std::net::SocketAddr, &std::path::Path),
+) -> Vec<String> {
+    vec![
+        "--leashed".to_owned(),
+        format!("--join={coordinator}"),
+        format!("--name={}", worker.name),
+        format!("--model={}", model.display()),
+        format!("--memory={memory} MB"),
+        format!("--threads={}", arguments.threads),
+    ]
+}
