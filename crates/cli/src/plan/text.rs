@@ -124,7 +124,11 @@ fn front(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
     }
     let points = report.front.len();
     let stride = points.div_ceil(MOST_POINTS);
-    let thinned = if stride > 1 { format!("; every {stride}th of {points}") } else { String::new() };
+    let thinned = if stride > 1 {
+        format!("; one in {stride} of {points} is listed, the last and the chosen one too")
+    } else {
+        String::new()
+    };
     writeln!(output, "\nthroughput against depth (no plan found is better in both{thinned})")?;
     writeln!(output, "    {:>8}  {:>9}  {:>8}  planner", "longest", "tokens/s", "decode")?;
     let last = points - 1;
