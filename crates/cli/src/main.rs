@@ -12,6 +12,7 @@ mod parallel;
 mod picture;
 mod plan;
 mod serving;
+mod simulate;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ struct Cli {
 enum Command {
     /// Decide where the layers go, or judge a placement
     Plan(Box<plan::Arguments>),
+    /// See how a placement serves requests, in virtual time
+    Simulate(Box<simulate::Arguments>),
     /// Helix parallelism: layouts of the GPUs inside one machine
     Parallel(parallel::Arguments),
     /// Make clusters from a seed, show clusters
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
 fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(&arguments, output),
+        Command::Simulate(arguments) => simulate::run(&arguments, output),
         Command::Parallel(arguments) => parallel::run(&arguments, output),
         Command::Cluster(arguments) => cluster::run(&arguments, output),
         Command::Up(arguments) => serving::up(&arguments, output),

@@ -159,3 +159,30 @@ fn petals_and_swarm_are_the_authors_placements_machine_by_machine() {
 fn ranges(placement: &Placement) -> Vec<(u32, String)> {
     placement.machines.iter().map(|(id, assignment)| (id.0, assignment.layers.to_string())).collect()
 }
+
+#[test]
+fn the_paper_flow_is_theirs_edge_by_edge() {
+    let Some(data) = data() else { return };
+    for (name, golden) in [("single24", "flow_s70.json"), ("3cluster24", "flow_d70.json")] {
+        let golden = std::fs::read_to_string(data.join("goldens").join(golden)).unwrap();
+        let golden: serde_json::Value = serde_json::from_str(&golden).unwrap();
+        let (cluster, placement) = published(&data, name, "ilp", true);
+        let model = ModelShape::preset("llama-2-70b").unwrap();
+        let costs = Costs::for_cluster(&cluster, &model, CostChoice::Declared).unwrap();
+        let instance = Instance::new(&cluster, &model, &costs);
+        let ours: BTreeMap<String, f64> = helix_planner::paper_flow(&instance, &placement)
+            .unwrap()
+            .iter()
+            .map(|link| (format!("Link({:?}, {:?})", link.from, link.to), link.flow))
+            .collect();
+        let theirs = golden["edges"].as_array().unwrap().iter().filter_map(|edge| {
+            let key = our_edge(edge[0].as_str().unwrap(), edge[1].as_str().unwrap());
+            key.starts_with("Link").then(|| (key, edge[3].as_f64().unwrap()))
+        });
+        let theirs: BTreeMap<String, f64> = theirs.collect();
+        assert_eq!(ours.len(), theirs.len());
+        for (link, flow) in &theirs {
+            assert_close(ours[link], *flow, 1e-8, &format!("{name} {link}"));
+        }
+    }
+}

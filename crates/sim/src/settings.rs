@@ -182,4 +182,53 @@ impl Settings {
             seed: 0,
         }
     }
+
+    /// What a cluster of today does: whole-range batches with chunked prefill, decodes first, a cache in blocks, links shared
+    /// fairly, requests that wait in line. `expected_output` is the mean answer \[tokens\].
+    #[must_use]
+    pub fn serving(policy: Policy, online: bool, expected_output: f64) -> Self {
+        let hop_by_hop = policy.hop_by_hop();
+        let limits = BatchLimits { tokens: 2048, decodes: 256, chunk: Some(128), ..BatchLimits::UNLIMITED };
+        let patience = SimTime(600 * SECOND);
+        let offline = OfflineFeed {
+            initial: if hop_by_hop { 180 } else { 1 },
+            spacing: SimTime(SECOND / 10),
+            refill: if hop_by_hop { Refill::OneForOne } else { Refill::WhileNoneWaits },
+            delay: SimTime::ZERO,
+        };
+        Self {
+            loading: false,
+            batching: Batching::WholeRange,
+            order: BatchOrder::DecodeFirst,
+            limits: Limits::Fixed(limits),
+            kv: KvMode::Paged { block_tokens: 16 },
+            copy_seconds_per_byte: 0.0,
+            links: LinkMode::Fair,
+            policy,
+            coordinator: CoordinatorConfig {
+                routing: if hop_by_hop { Routing::HopByHop } else { Routing::Pipeline },
+                kv: Some(KvEstimate { high_water_mark: 0.9, expected_output }),
+                on_no_route: OnNoRoute::Queue { bound: 100_000, deadline: patience },
+                ..CoordinatorConfig::default()
+            },
+            prompt_yields_token: true,
+            prompt_returns_whole: false,
+            offline: (!online).then_some(offline),
+            window: Window { warmup: SimTime(60 * SECOND), duration: SimTime(600 * SECOND), drain: false },
+            jitter: SimTime::ZERO,
+            seed: 0,
+        }
+    }
+
+    /// Lets what finds no way wait in line instead of dropping it, and keeps one request in line at any time: the cluster
+    /// is saturated, and the lengths that are served are those that were asked for.
+    pub fn saturate(&mut self) {
+        let patient = OnNoRoute::Queue { bound: u32::MAX, deadline: SimTime(u64::MAX) };
+        self.coordinator.on_no_route = patient;
+        if let Some(offline) = &mut self.offline
+            && !self.policy.hop_by_hop()
+        {
+            (offline.refill, offline.initial, offline.delay) = (Refill::WhileNoneWaits, 1, SimTime::ZERO);
+        }
+    }
 }

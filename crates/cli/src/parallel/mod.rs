@@ -10,6 +10,8 @@ mod pareto;
 mod plan;
 mod progress;
 
+pub use progress::Progress;
+
 use crate::exit_codes::Failure;
 use crate::output::Output;
 

@@ -6,7 +6,8 @@ use super::rows::Scene;
 use super::svg::{drawing, escape};
 use crate::plan::{CandidateReport, PlanReport};
 
-const STYLE: &str = "
+/// How our pages look.
+pub const STYLE: &str = "
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent) }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1280px; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin-top: 2rem }

@@ -14,7 +14,7 @@ mod rows;
 mod svg;
 mod terminal;
 
-pub use html::page;
+pub use html::{STYLE, page};
 pub use rows::Scene;
-pub use svg::drawing;
+pub use svg::{drawing, escape};
 pub use terminal::chart;

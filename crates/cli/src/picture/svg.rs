@@ -68,7 +68,7 @@ impl Frame {
 }
 
 /// Text that is safe inside SVG and HTML.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

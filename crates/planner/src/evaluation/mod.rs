@@ -7,11 +7,13 @@
 
 mod bottleneck;
 mod graph;
+mod paper_flow;
 mod pipelines;
 mod unused;
 
 pub use bottleneck::{Bottleneck, CutPart};
 pub use graph::{Part, PlacementGraph, UNITS_PER_TOKEN, placement_graph};
+pub use paper_flow::paper_flow;
 pub use pipelines::Pipeline;
 pub use unused::{Idle, IdleReason};
 

@@ -22,6 +22,7 @@ mod dinic;
 mod max_flow;
 mod min_cost;
 mod network;
+mod preflow;
 mod residual;
 mod verify;
 
@@ -30,4 +31,5 @@ pub use decompose::{Path, cancel_circulations, decompose};
 pub use max_flow::{Flow, MaxFlow};
 pub use min_cost::{EdgeCost, MinCostFlow, Potential, min_cost_max_flow, verify_min_cost};
 pub use network::{Edge, EdgeId, FlowError, FlowNetwork, MAX_EDGES, NodeId};
+pub use preflow::{FloatEdge, preflow_push};
 pub use verify::{FlowFault, verify_feasible, verify_maximum};

@@ -275,8 +275,9 @@ impl<O: Observer> Simulation<O> {
     }
 
     /// The observer, with what it has seen.
-    pub fn observer(&mut self) -> &mut O {
-        &mut self.observer
+    #[must_use]
+    pub fn into_observer(self) -> O {
+        self.observer
     }
 
     fn handle(&mut self, now: SimTime, event: Event) -> Result<(), SimulationError> {

@@ -1,0 +1,235 @@
+//! From arguments to what is simulated.
+
+use helix_cost::{Constants, Costs, SmallBatches, TimedCosts, Times};
+use helix_planner::{EvaluateError, Instance, Part, evaluate, paper_flow, placement_graph};
+use helix_scheduler::node::Batching;
+use helix_sim::{ArrivalProcess, Fault, Feed, LengthSource, PlannedLink, Policy, Settings};
+use helix_spec::{
+    Arrivals, Cluster, LengthDistribution, Lengths, ModelShape, PartialInference, Placement, SimTime, Trace,
+    Workload, load_cluster_named,
+};
+
+use super::arguments::{Arguments, BatchingChoice, Mode, Preset, Scheduler};
+use super::faults;
+use crate::exit_codes::{Failure, Kind};
+use crate::plan::Cost;
+
+/// Lengths of the Azure 2023 conversation trace as the paper filters it: quantiles of prompt and answer \[tokens\].
+const PROMPTS: [(f64, u32); 14] = [
+    (0.0, 7),
+    (0.05, 181),
+    (0.1, 203),
+    (0.2, 378),
+    (0.3, 397),
+    (0.4, 412),
+    (0.5, 947),
+    (0.6, 1029),
+    (0.7, 1072),
+    (0.8, 1121),
+    (0.9, 1273),
+    (0.95, 1353),
+    (0.99, 1912),
+    (1.0, 2047),
+];
+const ANSWERS: [(f64, u32); 14] = [
+    (0.0, 7),
+    (0.05, 52),
+    (0.1, 68),
+    (0.2, 87),
+    (0.3, 97),
+    (0.4, 115),
+    (0.5, 157),
+    (0.6, 217),
+    (0.7, 394),
+    (0.8, 407),
+    (0.9, 429),
+    (0.95, 463),
+    (0.99, 609),
+    (1.0, 1000),
+];
+
+/// Everything that a run needs.
+pub struct Setup {
+    pub cluster: Cluster,
+    pub model: ModelShape,
+    pub placement: Placement,
+    pub costs: Costs,
+    pub times: TimedCosts,
+    pub links: Vec<PlannedLink>,
+    pub settings: Settings,
+    pub faults: Vec<Fault>,
+    pub workload: Workload,
+    pub sample: bool,
+    pub max_flow: f64,
+    pub compute_bound: f64,
+    pub notes: Vec<String>,
+}
+
+impl Setup {
+    pub fn new(arguments: &Arguments) -> Result<Self, Failure> {
+        let cluster = load_cluster_named(&arguments.cluster)?;
+        let model = ModelShape::named_or_folder(&arguments.model)?;
+        let mut placement = Placement::load(&arguments.placement, &cluster)?;
+        let preset = arguments.preset == Some(Preset::Asplos25);
+        if preset && placement.links.is_some() {
+            // Where links are listed, the paper's requests may enter a machine anywhere in its range.
+            placement.partial_inference = PartialInference::On;
+        }
+        let costs = Costs::for_cluster(&cluster, &model, arguments.cost.into());
+        let costs = costs.map_err(|error| Failure::new(Kind::BadInput, error))?;
+        let small = if preset { SmallBatches::AsPublished } else { SmallBatches::default() };
+        let times = match arguments.cost {
+            Cost::Roofline => Times::Roofline,
+            Cost::Measured => Times::Measured(small),
+            Cost::Auto | Cost::Declared => Times::MeasuredOrRoofline(small),
+        };
+        let times = TimedCosts::new(&cluster, &model, times, &Constants::shipped());
+        let instance = Instance::new(&cluster, &model, &costs);
+        let (links, max_flow) =
+            links(&instance, &placement, preset).map_err(|error| Failure::new(Kind::Infeasible, error))?;
+        let compute_bound = instance.compute_bound();
+        let workload = workload(arguments)?;
+        let faults = match &arguments.faults {
+            Some(path) => faults::read(path, &cluster, &links)?,
+            None => Vec::new(),
+        };
+        let settings = settings(arguments, &workload);
+        let mut notes: Vec<String> = costs.note().map(str::to_owned).into_iter().collect();
+        notes.extend(faults::layers_without_holder(&faults, &cluster, &placement));
+        if let (Mode::Online, Lengths::Trace(trace), Arrivals::Trace { speed }) =
+            (arguments.mode, &workload.lengths, workload.arrivals)
+        {
+            let last = trace.last_arrival().seconds() / speed;
+            let end = settings.window.warmup.seconds() + settings.window.duration.seconds();
+            if last < end {
+                notes.push(format!(
+                    "the window ends {end:.0} s after the first request could come, but the last of the trace comes \
+                     at {last:.1} s: rates are about the whole window"
+                ));
+            }
+        }
+        let sample = arguments.sample;
+        Ok(Self {
+            cluster,
+            model,
+            placement,
+            costs,
+            times,
+            links,
+            settings,
+            faults,
+            workload,
+            sample,
+            max_flow,
+            compute_bound,
+            notes,
+        })
+    }
+
+    /// Where requests come from.
+    pub fn feed(&self) -> Result<Feed, Failure> {
+        let seed = self.settings.seed;
+        if self.settings.offline.is_some() {
+            let lengths = match &self.workload.lengths {
+                Lengths::Trace(trace) if self.sample => LengthSource::sampled(trace.requests.clone(), seed),
+                lengths => LengthSource::new(lengths, seed),
+            };
+            return Ok(Feed::Offline { lengths: Box::new(lengths), limit: self.workload.requests });
+        }
+        match ArrivalProcess::new(&self.workload, seed) {
+            Some(arrivals) => Ok(Feed::Online(Box::new(arrivals))),
+            None => Err(Failure::usage(
+                "online requests need times: give `--trace` with arrivals, a `--workload`, or `--rate`, for example \
+                 `--rate '2 req/s'`",
+            )),
+        }
+    }
+}
+
+/// The links that requests may take with their flow, and the maximum flow.
+fn links(
+    instance: &Instance<'_>,
+    placement: &Placement,
+    as_published: bool,
+) -> Result<(Vec<PlannedLink>, f64), EvaluateError> {
+    let evaluation = evaluate(instance, placement)?;
+    if as_published {
+        let links = paper_flow(instance, placement)?;
+        let links = links.iter().map(|link| PlannedLink { from: link.from, to: link.to, flow: link.flow });
+        return Ok((links.collect(), evaluation.throughput));
+    }
+    let flow = |from, to| {
+        let found = evaluation.links.binary_search_by_key(&(from, to), |link| (link.from, link.to));
+        found.map_or(0.0, |index| evaluation.links[index].flow)
+    };
+    let links = placement_graph(instance, placement)?.parts.into_iter().filter_map(|part| match part {
+        Part::Link(from, to) => Some(PlannedLink { from, to, flow: flow(from, to) }),
+        _ => None,
+    });
+    Ok((links.collect(), evaluation.throughput))
+}
+
+fn workload(arguments: &Arguments) -> Result<Workload, Failure> {
+    let mut workload = match (&arguments.workload, &arguments.trace) {
+        (Some(path), _) => Workload::from_file(path)?,
+        (None, Some(path)) => {
+            let trace = Trace::from_file(path)?;
+            let arrivals = if trace.timed { Arrivals::Trace { speed: 1.0 } } else { Arrivals::Offline };
+            Workload { arrivals, lengths: Lengths::Trace(trace), requests: None }
+        }
+        (None, None) => {
+            let quantiles = |points: &[(f64, u32)]| LengthDistribution::Quantiles(points.to_vec());
+            let lengths = Lengths::Drawn { input: quantiles(&PROMPTS), output: quantiles(&ANSWERS) };
+            Workload { arrivals: Arrivals::Offline, lengths, requests: None }
+        }
+    };
+    if let Some(rate) = arguments.rate {
+        if arguments.mode == Mode::Offline {
+            return Err(Failure::usage(
+                "`--rate` is about online requests: add `--mode online`, or leave it out",
+            ));
+        }
+        let burstiness = arguments.burstiness;
+        workload.arrivals =
+            if burstiness == 1.0 { Arrivals::Poisson { rate } } else { Arrivals::Gamma { rate, burstiness } };
+        // A trace gives lengths again and again, as long as the run needs them.
+        workload.requests = workload.requests.or(Some(u64::MAX));
+    }
+    workload.requests = match (workload.requests, arguments.max_requests) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    Ok(workload)
+}
+
+fn settings(arguments: &Arguments, workload: &Workload) -> Settings {
+    let policy = match arguments.scheduler {
+        Scheduler::MaxFlow => Policy::MaxFlow { least_share: 0.05 },
+        Scheduler::Swarm => Policy::Swarm,
+        Scheduler::Random => Policy::Random,
+        Scheduler::ShortestQueue => Policy::ShortestQueue,
+    };
+    let online = arguments.mode == Mode::Online;
+    let mut settings = match arguments.preset {
+        Some(Preset::Asplos25) => Settings::asplos25(policy, online),
+        None => Settings::serving(policy, online, workload.lengths.mean().1),
+    };
+    if arguments.saturate {
+        settings.saturate();
+    }
+    if let (Some(count), Some(offline)) = (arguments.offline_queries, &mut settings.offline) {
+        offline.initial = count;
+    }
+    settings.window.warmup = arguments.warmup.unwrap_or(settings.window.warmup);
+    settings.window.duration = arguments.duration.unwrap_or(settings.window.duration);
+    settings.window.drain |= arguments.drain;
+    settings.batching = match (arguments.batching, settings.batching) {
+        (Some(BatchingChoice::WholeRange), _) | (None, Batching::WholeRange) => Batching::WholeRange,
+        (Some(BatchingChoice::LayerWise), _) | (None, Batching::LayerWise { .. }) => {
+            Batching::LayerWise { fuse: !arguments.unfused }
+        }
+    };
+    settings.jitter = arguments.jitter.unwrap_or(SimTime::ZERO);
+    settings.seed = arguments.seed;
+    settings
+}
