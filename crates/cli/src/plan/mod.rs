@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use helix_cost::layout::{adopt_layouts, layouts_not_costed};
-use helix_cost::{CostChoice, Costs};
+use helix_cost::{CostChoice, Costs, OperatingAssumptions};
 use helix_planner::{
     Baseline, Control, Evaluate, Found, Instance, LittleLaw, Objective, Plan, PlanError, RUNNING, Running,
     SearchOptions, evaluate, plan_auto, plan_baseline,
@@ -220,8 +220,15 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     arguments.check()?;
     let cluster = load_cluster_named(&arguments.cluster)?;
     let model = ModelShape::named_or_folder(&arguments.model)?;
-    let costs = Costs::for_cluster(&cluster, &model, arguments.cost.into()).map_err(cost_failure)?;
     let lengths = arguments.workload.as_deref().map(MeanLengths::from_file).transpose()?;
+    // Computed speeds assume the typical request of the paper's recipe, unless lengths are given.
+    let requests = lengths.map_or_else(OperatingAssumptions::default, |lengths| OperatingAssumptions {
+        prompt: lengths.prompt,
+        output: lengths.output,
+        ..OperatingAssumptions::default()
+    });
+    let costs =
+        Costs::for_requests(&cluster, &model, arguments.cost.into(), requests).map_err(cost_failure)?;
     let lengths = lengths.unwrap_or(MeanLengths::PAPER);
     let demands = arguments.manual.demands(&cluster)?;
     let load =
