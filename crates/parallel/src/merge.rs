@@ -89,6 +89,9 @@ impl<T: Real> Statistics<T> {
 
     /// The larger maximum. A NaN wins: it must not vanish.
     fn larger_max(self, other: Self) -> T {
+        if self.is_empty() {
+            return if other.is_empty() { T::NEG_INFINITY } else { other.max };
+        }
         let keep = self.max >= other.max || other.is_empty() || self.max.get().is_nan();
         if keep { self.max } else { other.max }
     }
@@ -130,8 +133,8 @@ pub fn merge_into<T: Real>(base: Base, into: (&mut Statistics<T>, &mut [T]), fro
 pub fn combine<T: Real>(base: Base, shards: &[(Statistics<T>, &[T])], output: &mut [T]) -> Statistics<T> {
     output.fill(T::ZERO);
     let all = shards.iter().fold(Statistics::EMPTY, |all, (stats, _)| {
-        let max = if all.is_empty() { stats.max } else { all.larger_max(*stats) };
-        Statistics { max, sum: T::ONE }
+        let max = all.larger_max(*stats);
+        Statistics { max, sum: if max == T::NEG_INFINITY { T::ZERO } else { T::ONE } }
     });
     let sum = shards.iter().fold(T::ZERO, |sum, (stats, _)| sum + stats.weight(base, all.max));
     if sum == T::ZERO {

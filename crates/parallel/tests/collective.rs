@@ -63,7 +63,7 @@ fn sums_are_taken_in_rank_order_on_every_run() {
 }
 
 #[test]
-fn numbers_and_sums_are_rounded_to_the_wire() {
+fn what_is_exchanged_is_rounded_to_the_wire_and_its_sum_is_not() {
     let run = |wire| {
         run_ranks(2, Scheduling::Concurrent, |comm| {
             let data = vec![1.0 + 1.0 / 128.0 + 1.0 / 1024.0];
@@ -73,6 +73,18 @@ fn numbers_and_sums_are_rounded_to_the_wire() {
     };
     assert_eq!(run(Wire::F64)[0], [2.0 + 1.0 / 64.0 + 1.0 / 512.0]);
     assert_eq!(run(Wire::Bf16)[0], [2.0 + 1.0 / 64.0]);
+    // Two parts that bf16 holds, and a sum that it does not.
+    let sums = run_ranks(2, Scheduling::Concurrent, |comm| {
+        let data = vec![if comm.rank() == 0 { 1.0 } else { 1.0 / 512.0 }];
+        exchange(comm, Exchange { operation: SUM, group: &all(2), wire: Wire::Bf16, data })
+    });
+    assert_eq!(sums.unwrap(), [[1.0 + 1.0 / 512.0], [1.0 + 1.0 / 512.0]]);
+    // Alone, a rank exchanges nothing.
+    let alone = run_ranks(1, Scheduling::Concurrent, |comm| {
+        let data = vec![1.0 + 1.0 / 512.0];
+        exchange(comm, Exchange { operation: SUM, group: &all(1), wire: Wire::Bf16, data })
+    });
+    assert_eq!(alone.unwrap(), [[1.0 + 1.0 / 512.0]]);
 }
 
 /// Subgroups, several operations under way at once, finished in another order than started.

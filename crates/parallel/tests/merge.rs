@@ -120,6 +120,29 @@ proptest! {
             merge_into(Base::E, (&mut folded.0, &mut folded.1), *shard);
         }
         prop_assert!(shards.is_empty() || !folded.1[0].is_nan());
+        // Every shard that weighs something says 1, whatever maxima the empty ones claim.
+        if parts.iter().any(|&(max, sum)| !Statistics { max, sum }.is_empty()) {
+            prop_assert!((output[0] - 1.0).abs() < 1e-5 && (folded.1[0] - 1.0).abs() < 1e-5);
+        }
+    }
+}
+
+/// An empty shard may claim any maximum: it is the identity all the same.
+#[test]
+fn what_an_empty_shard_claims_is_not_looked_at() {
+    let real = (Statistics { max: 0.0_f64, sum: 1.0 }, [5.0]);
+    for claimed in [1000.0, f64::INFINITY, f64::NAN] {
+        let empty = (Statistics { max: claimed, sum: 0.0 }, [f64::NAN]);
+        for shards in [
+            [(real.0, &real.1[..]), (empty.0, &empty.1[..])],
+            [(empty.0, &empty.1[..]), (real.0, &real.1[..])],
+        ] {
+            let mut output = [0.0];
+            assert_eq!((combine(Base::E, &shards, &mut output), output), real, "{claimed}");
+            let mut folded = (shards[0].0, [shards[0].1[0]]);
+            merge_into(Base::E, (&mut folded.0, &mut folded.1), shards[1]);
+            assert_eq!(folded, real, "{claimed}");
+        }
     }
 }
 

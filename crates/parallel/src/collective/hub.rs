@@ -162,8 +162,11 @@ impl<T: Real> Hub<T> {
         exchange: Exchange<'_, T>,
     ) -> Result<(), CollectiveError> {
         let Exchange { operation, wire, mut data, .. } = exchange;
-        for value in &mut data {
-            *value = wire.round(*value);
+        // What nobody else receives is not exchanged.
+        if ticket.group.len() > 1 {
+            for value in &mut data {
+                *value = wire.round(*value);
+            }
         }
         let length = match operation {
             Operation::Broadcast { root } if root != index => None,
@@ -218,7 +221,7 @@ impl<T: Real> Hub<T> {
         state.refuse_after_failure()?;
         state.ranks[rank] = Activity::Running;
         let slot = state.slots.get_mut(ticket).expect("a slot stays until every member has taken its result");
-        let (operation, wire) = (slot.operation, slot.wire);
+        let operation = slot.operation;
         let parts: Vec<Arc<[T]>> = slot.parts.iter().flatten().cloned().collect();
         slot.to_take -= 1;
         if slot.to_take == 0 {
@@ -227,7 +230,7 @@ impl<T: Real> Hub<T> {
         drop(state);
         let index = ticket.group.partition_point(|peer| (*peer as usize) < rank);
         let parts: Vec<&[T]> = parts.iter().map(AsRef::as_ref).collect();
-        Ok(resolve(operation, wire, index, &parts))
+        Ok(resolve(operation, index, &parts))
     }
 }
 

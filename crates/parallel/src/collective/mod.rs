@@ -69,7 +69,8 @@ pub struct Exchange<'a, T> {
     pub operation: Operation,
     /// The ranks that do it, ascending, this one among them.
     pub group: &'a [u32],
-    /// Format in which numbers travel; results of reductions are rounded to it as well.
+    /// Format in which numbers travel. Each is rounded once, when it leaves its rank; sums are taken, and kept, in the
+    /// precision that the ranks compute in.
     pub wire: Wire,
     /// What this rank gives.
     pub data: Vec<T>,
@@ -158,14 +159,14 @@ fn check<T>(rank: u32, ranks: usize, exchange: &Exchange<'_, T>) -> Result<usize
 }
 
 /// The result of the member at `index`, from the parts of all in rank order.
-fn resolve<T: Real>(operation: Operation, wire: Wire, index: usize, parts: &[&[T]]) -> Vec<T> {
+fn resolve<T: Real>(operation: Operation, index: usize, parts: &[&[T]]) -> Vec<T> {
     let chunk = parts[index].len() / parts.len();
     match operation {
-        Operation::AllReduce(reduction) => reduce(reduction, wire, parts),
+        Operation::AllReduce(reduction) => reduce(reduction, parts),
         Operation::AllGather => parts.concat(),
         Operation::ReduceScatter => {
             let own: Vec<&[T]> = parts.iter().map(|part| &part[index * chunk..][..chunk]).collect();
-            reduce(Reduction::Sum, wire, &own)
+            reduce(Reduction::Sum, &own)
         }
         Operation::AllToAll => {
             parts.iter().flat_map(|part| &part[index * chunk..][..chunk]).copied().collect()
@@ -175,7 +176,8 @@ fn resolve<T: Real>(operation: Operation, wire: Wire, index: usize, parts: &[&[T
     }
 }
 
-fn reduce<T: Real>(reduction: Reduction, wire: Wire, parts: &[&[T]]) -> Vec<T> {
+/// In rank order, in the precision that the ranks compute in: what is exchanged is rounded, once, and not its sum.
+fn reduce<T: Real>(reduction: Reduction, parts: &[&[T]]) -> Vec<T> {
     let mut result = parts[0].to_vec();
     for part in &parts[1..] {
         for (into, &value) in result.iter_mut().zip(*part) {
@@ -186,9 +188,6 @@ fn reduce<T: Real>(reduction: Reduction, wire: Wire, parts: &[&[T]]) -> Vec<T> {
                 Reduction::Max => *into = value,
             }
         }
-    }
-    for value in &mut result {
-        *value = wire.round(*value);
     }
     result
 }

@@ -1,7 +1,10 @@
 //! Every layout against the oracle, in f64, f32 and with bf16 on the wire.
 
-use crate::support::{case, grouped, latent, layout, prompts, with_experts, with_softmax_experts};
-use helix_parallel::{Case, Layout, Options, Real, Request, Scheduling, Wire, compare, run_case};
+use crate::support::{case, case_of, grouped, latent, layout, prompts, with_experts, with_softmax_experts};
+use helix_parallel::{
+    Case, Combine, Expansion, FfnReduction, Layout, Options, Real, Request, Scheduling, TokenSplit, Wire,
+    compare, run_case,
+};
 
 fn assert_exact<T: Real>(case: &Case, layout: Layout, options: &Options) {
     let layers = case.weights::<T>().unwrap();
@@ -73,4 +76,62 @@ fn two_hundred_decode_steps_stay_exact() {
             assert_exact::<f32>(&case, layout, &options::<f32>());
         }
     }
+}
+
+/// Tolerances hold for any numbers, not for those of one seed: several seeds, every way to execute, rows of several tokens,
+/// stages.
+#[test]
+fn every_precision_holds_for_any_seed() {
+    let ways: [fn(&mut Options); 4] = [
+        |_| (),
+        |options| {
+            options.combine = Combine::GatherScatter;
+            options.reduction = FfnReduction::ByExpertGroup;
+            options.expansion = Expansion::BeforeExchange;
+        },
+        |options| options.combine = Combine::Tree,
+        |options| options.tokens = TokenSplit::DataParallel,
+    ];
+    let mut worst = 0.0_f64;
+    for seed in 1..=5 {
+        for (shape, layouts) in [
+            (
+                grouped(8, 2, 12),
+                [layout(1, (1, 1), (1, 1)), layout(1, (2, 2), (4, 1)), layout(2, (1, 2), (2, 1))],
+            ),
+            (
+                latent(8, 12),
+                [layout(1, (1, 2), (2, 1)), layout(1, (1, 4), (4, 1)), layout(2, (2, 1), (2, 1))],
+            ),
+            (
+                with_softmax_experts(&grouped(8, 2, 12), 16, 8),
+                [layout(1, (2, 1), (1, 2)), layout(1, (2, 4), (2, 4)), layout(2, (2, 2), (1, 4))],
+            ),
+            (
+                with_experts(&latent(8, 12), 32, 8),
+                [layout(1, (1, 2), (2, 1)), layout(1, (2, 4), (1, 8)), layout(2, (1, 4), (2, 2))],
+            ),
+        ] {
+            for layout in layouts {
+                let layers = vec![shape.clone(); layout.widths().pipeline as usize];
+                let rows = 1 + usize::try_from(seed % 2).unwrap();
+                let case = case_of(seed, layers, mixed(), (rows, 3));
+                for way in ways {
+                    let mut options = options::<f32>();
+                    way(&mut options);
+                    if seed <= 2 {
+                        assert_exact::<f64>(&case, layout, &Options { wire: Wire::F64, ..options });
+                        assert_exact::<f32>(&case, layout, &options);
+                    }
+                    let options = Options { wire: Wire::Bf16, ..options };
+                    let weights = case.weights::<f32>().unwrap();
+                    let run =
+                        run_case(&case, &weights, layout, &options, Scheduling::OneAfterTheOther).unwrap();
+                    let deviation = compare(&case, &run, layout, &options);
+                    worst = worst.max(deviation.worst / f64::from(layout.widths().pipeline));
+                }
+            }
+        }
+    }
+    assert!(worst < 6e-3, "{worst:e}");
 }

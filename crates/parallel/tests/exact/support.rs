@@ -54,12 +54,22 @@ pub fn prompts(lengths: &[u64]) -> Vec<Request> {
 }
 
 pub fn case(layers: Vec<LayerShape>, requests: Vec<Request>, rows: usize, steps: usize) -> Case {
+    case_of(42, layers, requests, (rows, steps))
+}
+
+/// The same from another seed; of rows and steps.
+pub fn case_of(
+    seed: u64,
+    layers: Vec<LayerShape>,
+    requests: Vec<Request>,
+    (rows, steps): (usize, usize),
+) -> Case {
     let spec = CaseSpec {
         layers,
         requests,
         rows,
         steps,
-        seed: 42,
+        seed,
         form: Form::Expanded,
         packing: Packing::Full,
         held_experts: u32::MAX,
