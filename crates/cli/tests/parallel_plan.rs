@@ -123,6 +123,8 @@ fn what_cannot_be_is_refused_with_a_way_out() {
     let message = refused(&[&large[..], &["--ttl", "10ms"]].concat(), 4);
     assert!(message.contains("with --weights fp8 --cache fp8"), "{message}");
     json(&[&large[..], &["--ttl", "10ms", "--weights", "fp8", "--cache", "fp8"]].concat());
+    let message = refused(&[&large[..], &["--batch", "4294967295"]].concat(), 4);
+    assert!(message.contains("do not fit"), "{message}");
     let message = refused(&[&at("8", "64Ki")[..], &["--layout", "tpa=3,kvp=2"]].concat(), 4);
     assert!(message.contains("set TPA × KVP to one of 1, 2, 4, 8"), "{message}");
     let message = refused(&[&at("8", "64Ki")[..], &["--layout", "tpa=8,kvp=2"]].concat(), 4);

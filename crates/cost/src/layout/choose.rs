@@ -44,13 +44,15 @@ pub struct Choice {
     pub batch: u32,
     /// What one replica does.
     pub performance: Performance,
+    /// Requests that are there to be served: those demanded, else as many as all replicas take.
+    pub served: u64,
 }
 
 impl Choice {
     /// Requests served at once by all replicas.
     #[must_use]
     pub fn users(&self) -> u64 {
-        self.performance.users * u64::from(self.replicas)
+        self.served
     }
 
     /// Tokens a second of all replicas.
@@ -189,7 +191,14 @@ pub fn load(study: &Study<'_>, demand: Demand, config: Config) -> Result<Choice,
     let replicas = demand.devices.get() / config.devices();
     let at = |batch: u32| {
         let performance = study.evaluate(config, batch, Overlap::BestChunks);
-        Choice { config, replicas, batch, performance }
+        let takes = performance.users * u64::from(replicas);
+        // Whole batches may take more than are demanded.
+        let served = match (demand.users, demand.ttl_s) {
+            (Some(users), _) => takes.min(u64::from(users.get())),
+            (None, None) => takes.min(1),
+            (None, Some(_)) => takes,
+        };
+        Choice { config, replicas, batch, performance, served }
     };
     let first = match demand.users {
         Some(users) => at(users.get().div_ceil(replicas.saturating_mul(config.pipeline()).max(1))),

@@ -78,18 +78,26 @@ impl AttentionPhase {
     /// The number of chunks with the least time, and that time \[s\]; the smallest number among equals.
     pub fn best_chunks(self) -> (u32, f64) {
         // Convex in the number of chunks: the two terms that fall are divided by it, the latency is multiplied.
-        let mut best = (1, self.seconds(Overlap::Chunks(1)));
-        let mut chunks = 2;
-        while f64::from(chunks) <= self.requests {
-            let seconds = self.seconds(Overlap::Chunks(chunks));
-            if seconds >= best.1 {
-                break;
+        // So the least is where the next number is no better, found by halving.
+        let at = |chunks: u32| self.seconds(Overlap::Chunks(chunks));
+        let (mut low, mut high) = (1_u32, whole(self.requests));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if at(middle + 1) >= at(middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
             }
-            best = (chunks, seconds);
-            chunks += 1;
         }
-        best
+        (low, at(low))
     }
+}
+
+/// Whole requests, at least one.
+fn whole(requests: f64) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and u32::MAX")]
+    let whole = requests.clamp(1.0, f64::from(u32::MAX)) as u32;
+    whole
 }
 
 #[cfg(test)]
@@ -108,6 +116,23 @@ mod tests {
             exchanged = exchanged.max(computed) + exchange;
         }
         exchanged
+    }
+
+    #[test]
+    fn halving_finds_the_best_number_of_chunks() {
+        for requests in [1.0, 2.0, 7.0, 64.0, 300.0] {
+            for (a, x, latency) in
+                [(100.0, 80.0, 1.0), (80.0, 100.0, 0.01), (1.0, 1.0, 5.0), (3.0, 0.0, 1.0), (0.0, 9.0, 0.0)]
+            {
+                let phase = phase(requests, a, x, latency);
+                let all = (1..=whole(requests)).map(|chunks| phase.seconds(Overlap::Chunks(chunks)));
+                let least = all.fold(f64::INFINITY, f64::min);
+                let (chunks, seconds) = phase.best_chunks();
+                assert!(seconds <= least * (1.0 + 1e-12), "{requests} {a} {x} {latency}: {chunks}");
+            }
+        }
+        // Billions of requests take no longer to decide.
+        assert!(phase(f64::from(u32::MAX), 1e6, 1e6, 1e-9).best_chunks().0 > 1_000_000);
     }
 
     #[test]

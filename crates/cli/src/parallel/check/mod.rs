@@ -38,7 +38,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     steps: u32,
     /// Instead of all layouts, a scenario of TensorRT-LLM's Helix tests by its name, batch × context; `all` for all
-    #[arg(long, value_parser = scenarios::parser())]
+    #[arg(long, value_parser = scenarios::parser(), conflicts_with_all = ["ranks", "steps"])]
     scenario: Vec<String>,
     /// Ranks that share the sequence in scenarios
     #[arg(long, default_value = "2", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_RANKS)))]
@@ -125,6 +125,11 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let report = Report::new(arguments, rows);
     report.write(output)?;
     match report.missed() {
+        0 if arguments.plant.is_some() => Err(Failure::new(
+            Kind::Other,
+            "the planted bug changed nothing here; plant it where there is more than one rank, and an empty shard for \
+             no-empty-identity",
+        )),
         0 => Ok(()),
         missed => Err(Failure::new(
             Kind::Other,

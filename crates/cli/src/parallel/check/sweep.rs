@@ -171,12 +171,14 @@ fn check<T: Real>(
         let comparable = arguments.plant.is_none();
         match &whole {
             None => {
-                row.bit_identical &=
-                    !comparable || run(&options, Scheduling::Concurrent)?.outputs == outcome.outputs;
+                if comparable {
+                    let threads = run(&options, Scheduling::Concurrent)?;
+                    row.bit_identical = Some(threads.outputs == outcome.outputs);
+                }
                 whole = Some(outcome);
             }
             Some(whole) if way == "hop-b" => {
-                row.bit_identical &= !comparable || whole.outputs == outcome.outputs;
+                row.bit_identical = row.bit_identical.map(|same| same && whole.outputs == outcome.outputs);
             }
             Some(_) => {}
         }

@@ -45,14 +45,22 @@ pub fn print(plan: &Plan<'_>, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn line(choice: &Choice) -> String {
+fn named(choice: &Choice) -> String {
     let copies = if choice.replicas > 1 { format!("{} x ", choice.replicas) } else { String::new() };
+    format!("{copies}{}", choice.config)
+}
+
+fn requests(number: u64) -> String {
+    if number == 1 { "1 request".to_owned() } else { format!("{} requests", count(number)) }
+}
+
+fn line(choice: &Choice) -> String {
     let found = choice.performance;
     format!(
-        "{copies}{}: {:.2} ms a token, {} requests, {} tok/s in all, {} tok/s/user",
-        choice.config,
+        "{}: {:.2} ms a token, {}, {} tok/s in all, {} tok/s/user",
+        named(choice),
         found.ttl_s * 1e3,
-        count(choice.users()),
+        requests(choice.users()),
         short(choice.tokens_per_s()),
         short(found.tokens_per_s_user)
     )
@@ -142,15 +150,16 @@ fn sharing_sentence(plan: &Plan<'_>, best: &Choice) -> Vec<String> {
             if chunks > 1 { format!("overlapped in {chunks} chunks") } else { "after the attention".to_owned() }
         ));
         if let Some(unsharded) = unsharded {
-            let other = layer(plan, unsharded.config, best.batch);
+            let other = layer(plan, unsharded.config, unsharded.batch);
             said.push(format!(
-                "without KVP the best is {}: the same batch reads its cache in {} us a layer",
-                unsharded.config,
+                "without KVP the best is {}, {} a replica: it reads their cache in {} us a layer",
+                named(unsharded),
+                requests(unsharded.performance.users),
                 short(other.attention * 1e6)
             ));
         }
     } else if let Some(helix) = helix {
-        let other = layer(plan, helix.config, best.batch);
+        let other = layer(plan, helix.config, helix.batch);
         let own = layer(plan, best.config, best.batch);
         said.push(format!(
             "KVP does not pay here: {} would spend {} us on cache and exchange a layer instead of {} us",
