@@ -45,6 +45,9 @@ fn read(target: &str, text: &str, origin: &str) -> Result<(), FileError> {
     }
 }
 
+/// Targets whose inputs other crates read.
+const OF_OTHER_CRATES: [&str; 3] = ["http_body", "milp_solution", "safetensors"];
+
 #[test]
 fn every_seed_is_valid() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds");
@@ -52,6 +55,9 @@ fn every_seed_is_valid() {
     for folder in std::fs::read_dir(&root).unwrap() {
         let folder = folder.unwrap().path();
         let target = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if OF_OTHER_CRATES.contains(&target.as_str()) {
+            continue;
+        }
         for file in std::fs::read_dir(&folder).unwrap() {
             let path = file.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();

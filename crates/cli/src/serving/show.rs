@@ -9,7 +9,7 @@ use super::plan::Planned;
 use crate::exit_codes::Failure;
 use crate::output::Output;
 
-/// Width of the model in the picture [characters].
+/// Width of the model in the picture \[characters\].
 const WIDTH: u32 = 48;
 
 /// Prints the plan, the pipelines and the speed.
