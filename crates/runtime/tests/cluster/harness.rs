@@ -92,6 +92,10 @@ pub struct Cluster {
 }
 
 pub async fn coordinator(model: &Path, plan: ClusterPlan) -> Coordinator {
+    coordinator_with(model, plan, Security::none()).await
+}
+
+pub async fn coordinator_with(model: &Path, plan: ClusterPlan, security: Security) -> Coordinator {
     let (model, text) = info(model);
     let settings = CoordinatorSettings {
         listen: "127.0.0.1:0".parse().unwrap(),
@@ -102,7 +106,7 @@ pub async fn coordinator(model: &Path, plan: ClusterPlan) -> Coordinator {
         weights: WeightFormat::Full,
         max_requests: 256,
         heartbeat: Duration::from_millis(200),
-        security: Security::none(),
+        security,
     };
     Coordinator::start(settings).await.unwrap()
 }

@@ -4,4 +4,5 @@ mod answers;
 mod harness;
 mod losses;
 mod model;
+mod protected;
 mod strangers;
