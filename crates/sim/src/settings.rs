@@ -162,7 +162,7 @@ impl Settings {
             links: LinkMode::Reserved,
             policy,
             coordinator: CoordinatorConfig {
-                routing: if max_flow { Routing::Pipeline } else { Routing::HopByHop },
+                routing: if max_flow { Routing::ForwardOnly } else { Routing::HopByHop },
                 kv: max_flow.then_some(kv),
                 on_no_route: if max_flow && !online { OnNoRoute::Reject } else { patient },
                 on_loss: OnLoss::Requeue { times: 3 },

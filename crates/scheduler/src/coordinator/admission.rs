@@ -81,7 +81,8 @@ impl<P: RoutePolicy> Coordinator<P> {
         let expected = self.expected(prompt);
         let mut route = std::mem::take(&mut self.route);
         route.clear();
-        let found = self.config.routing == Routing::HopByHop || self.find_route(prompt, expected, &mut route);
+        let found =
+            self.config.routing == Routing::HopByHop || self.find_route((prompt, expected), &mut route);
         if found {
             self.waiting.remove(&request);
             let found = self.requests.at_mut(place);
@@ -114,33 +115,7 @@ impl<P: RoutePolicy> Coordinator<P> {
         self.config.kv.map_or(0, |kv| (f64::from(prompt) + kv.expected_output) as u64)
     }
 
-    /// A hop after the other; nothing is charged.
-    fn find_route(&mut self, prompt: u32, expected: u64, route: &mut Vec<Hop>) -> bool {
-        let mut from = Endpoint::Coordinator;
-        loop {
-            self.candidates.clear();
-            for &link in self.topology.outgoing(from) {
-                let open = takes(self, link, prompt, expected);
-                self.candidates.push(Candidate { link, open, free: true, waiting: self.waiting_at(link) });
-            }
-            let question = Question { from, tokens: prompt, candidates: &self.candidates };
-            let Some(link) = self.policy.choose(&question) else { return false };
-            let hop = self.hop_along(link);
-            route.push(hop);
-            match hop.machine {
-                None => return true,
-                Some(machine) => from = Endpoint::Machine(machine),
-            }
-        }
-    }
-
-    /// Where a coordinator that sees no queues takes them from: the requests that it has sent there.
-    fn waiting_at(&self, link: LinkId) -> u64 {
-        let machine = self.topology.machine_at_end(link);
-        machine.map_or(0, |machine| u64::from(self.machines.0[machine.index()].active))
-    }
-
-    fn hop_along(&self, link: LinkId) -> Hop {
+    pub(super) fn hop_along(&self, link: LinkId) -> Hop {
         Hop { link, machine: self.topology.machine_at_end(link), layers: self.topology.layers_at_end(link) }
     }
 
@@ -241,7 +216,7 @@ impl<P: RoutePolicy> Coordinator<P> {
 }
 
 /// Whether the machine at the end of a link takes a prompt.
-fn takes<P>(coordinator: &Coordinator<P>, link: LinkId, prompt: u32, expected: u64) -> bool {
+pub(super) fn takes<P>(coordinator: &Coordinator<P>, link: LinkId, prompt: u32, expected: u64) -> bool {
     let Some(machine) = coordinator.topology.machine_at_end(link) else { return true };
     let kv: Option<(KvEstimate, u64)> = coordinator.config.kv.map(|kv| (kv, expected));
     let held = &coordinator.topology.machines()[machine.index()];

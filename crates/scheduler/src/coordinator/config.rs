@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Routing {
-    /// All at once when it is admitted (the paper's max-flow).
+    /// All at once when it is admitted: a pipeline is found if there is one.
     Pipeline,
+    /// The same, but a hop once chosen stays: a request that meets a machine with nothing open behind it finds no way, even
+    /// if there is another (the paper's max-flow).
+    ForwardOnly,
     /// One after the other, each when its prompt leaves a machine and the driver asks
     /// ([`Event::AskHop`](super::Event::AskHop); the paper's baselines).
     HopByHop,

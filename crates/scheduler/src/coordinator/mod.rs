@@ -9,6 +9,7 @@
 
 mod admission;
 mod config;
+mod find_route;
 mod lifecycle;
 mod machines;
 mod protocol;

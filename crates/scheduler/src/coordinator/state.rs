@@ -40,6 +40,8 @@ pub struct Coordinator<P> {
     /// Kept to save their memory.
     pub(super) candidates: Vec<Candidate>,
     pub(super) route: Vec<Hop>,
+    /// By machine: no way leads on from it for the request that is being routed. Empty until one is met.
+    pub(super) dead_ends: Vec<bool>,
 }
 
 impl<P: RoutePolicy> Coordinator<P> {
@@ -63,6 +65,7 @@ impl<P: RoutePolicy> Coordinator<P> {
             timers: BinaryHeap::new(),
             candidates: Vec::new(),
             route: Vec::new(),
+            dead_ends: Vec::new(),
         })
     }
 
@@ -132,6 +135,12 @@ impl<P: RoutePolicy> Coordinator<P> {
     #[must_use]
     pub fn requests_on(&self, machine: helix_spec::MachineId) -> u32 {
         self.machines.0.get(machine.index()).map_or(0, |machine| machine.active)
+    }
+
+    /// The factor that a machine's weights carry for its measured speed; 1 as long as none was measured.
+    #[must_use]
+    pub fn speed(&self, machine: helix_spec::MachineId) -> f64 {
+        self.machines.0.get(machine.index()).map_or(1.0, |machine| machine.factor)
     }
 
     /// How many timers there are: in proportion to the requests and machines that are there.
