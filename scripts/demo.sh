@@ -10,12 +10,12 @@ echo "demo: building helix (the first time takes a few minutes)"
 "$cargo" build --quiet --release --package helix-cli
 helix=${CARGO_TARGET_DIR:-target}/release/helix
 
-echo "demo: helix up: plan, coordinator, three workers, OpenAI-compatible API"
+echo "demo: helix up: plan, coordinator, four workers, OpenAI-compatible API"
 echo
 "$helix" up --port 0 >"$out/up.txt" 2>"$out/up.err" &
 up=$!
 trap 'kill "$up" 2>/dev/null || true' EXIT
-until grep -q '^  worker-2' "$out/up.txt"; do
+until grep -q '^  worker-3' "$out/up.txt"; do
     kill -0 "$up" 2>/dev/null || { cat "$out/up.err" >&2; exit 1; }
     sleep 0.1
 done

@@ -19,7 +19,7 @@ pub mod wire;
 pub mod worker;
 
 pub use coordinator::{
-    ClusterPlan, Coordinator, CoordinatorSettings, PlannedMachine, StartError, random_token,
+    ClusterPlan, Coordinator, CoordinatorSettings, PlannedMachine, PlannedTimes, StartError, random_token,
 };
 pub use fingerprint::fingerprint;
 pub use service::{

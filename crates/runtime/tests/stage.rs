@@ -114,7 +114,11 @@ fn a_prompt_goes_no_further_than_the_next_machine_has_room_for() {
         let sent = run(&mut first, vec![Message::Credit { request: 7, attempt: 0, tokens: 8 }]);
         assert!(sent_tokens(&sent) <= 8 && sent_tokens(&sent) > 0, "{total}: {sent:?}");
         total += sent_tokens(&sent);
-        let Some((To::Machine(1), Message::Activations(last))) = sent.last() else { panic!("{sent:?}") };
+        let last = sent.iter().rev().find_map(|(to, message)| match message {
+            Message::Activations(activations) if *to == To::Machine(1) => Some(activations),
+            _ => None,
+        });
+        let last = last.expect("more of the prompt");
         assert_eq!(last.last, total == 100);
         assert_eq!(last.hidden[..4], 7.0f32.to_le_bytes(), "5 and two layers");
     }

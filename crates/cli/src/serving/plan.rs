@@ -1,11 +1,11 @@
 //! A placement with its flows, as the coordinator wants it.
 
-use helix_cost::{CostChoice, Costs};
+use helix_cost::{Batch, BatchTime as _, CostChoice, Costs};
 use helix_planner::{
     Control, Evaluation, Instance, LittleLaw, Objective, SearchOptions, evaluate, plan_auto,
 };
-use helix_runtime::{ClusterPlan, PlannedMachine, TopologyLink};
-use helix_spec::{Cluster, ModelShape, PartialInference, Placement};
+use helix_runtime::{ClusterPlan, PlannedMachine, PlannedTimes, TopologyLink};
+use helix_spec::{Cluster, Machine, ModelShape, PartialInference, Placement};
 
 use crate::exit_codes::{Failure, Kind};
 
@@ -20,34 +20,60 @@ pub struct Planned {
     pub placement: Placement,
     /// How good it is.
     pub evaluation: Evaluation,
+    /// By machine id: how long its batches should take.
+    times: Vec<Option<PlannedTimes>>,
 }
 
-/// Judges a placement, or searches one for at most `seconds`.
-pub fn planned(
-    cluster: &Cluster,
-    shape: &ModelShape,
-    given: Option<Placement>,
-    seconds: f64,
-) -> Result<Planned, Failure> {
-    let infeasible = |error: &dyn std::fmt::Display| Failure::new(Kind::Infeasible, error);
-    let costs = Costs::for_cluster(cluster, shape, CostChoice::Auto).map_err(|error| infeasible(&error))?;
+/// What a search is for, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// What the plan is chosen for.
+    pub objective: Objective,
+    /// \[s\]
+    pub seconds: f64,
+}
+
+fn infeasible(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Kind::Infeasible, error)
+}
+
+/// Judges a placement.
+pub fn judged(cluster: &Cluster, shape: &ModelShape, placement: Placement) -> Result<Planned, Failure> {
+    let costs = Costs::for_cluster(cluster, shape, CostChoice::Auto).map_err(infeasible)?;
+    let evaluation = evaluate(&Instance::new(cluster, shape, &costs), &placement).map_err(infeasible)?;
+    Ok(Planned { placement, evaluation, times: planned_times(&costs, cluster) })
+}
+
+/// Searches a placement.
+pub fn searched(cluster: &Cluster, shape: &ModelShape, wanted: Wanted) -> Result<Planned, Failure> {
+    let costs = Costs::for_cluster(cluster, shape, CostChoice::Auto).map_err(infeasible)?;
     let instance = Instance::new(cluster, shape, &costs);
-    if let Some(placement) = given {
-        let evaluation = evaluate(&instance, &placement).map_err(|error| infeasible(&error))?;
-        return Ok(Planned { placement, evaluation });
-    }
     let judge = LittleLaw { times: &costs, prompt: LENGTHS.0, output: LENGTHS.1, filled: FILLED };
     let options = SearchOptions {
-        objective: Objective::Steady,
+        objective: wanted.objective,
         partial: PartialInference::On,
         max_depth: None,
         running: None,
     };
     let started = std::time::Instant::now();
-    let mut used = || started.elapsed().as_secs_f64() / seconds;
+    let mut used = || started.elapsed().as_secs_f64() / wanted.seconds;
     let mut control = Control { used: &mut used, report: &mut |_| () };
-    let found = plan_auto(&instance, options, &judge, &mut control).map_err(|error| infeasible(&error))?;
-    Ok(Planned { placement: found.plan.placement, evaluation: found.plan.evaluation })
+    let found = plan_auto(&instance, options, &judge, &mut control).map_err(infeasible)?;
+    let times = planned_times(&costs, cluster);
+    Ok(Planned { placement: found.plan.placement, evaluation: found.plan.evaluation, times })
+}
+
+fn planned_times(costs: &Costs, cluster: &Cluster) -> Vec<Option<PlannedTimes>> {
+    cluster.machines.iter().map(|machine| times_of(costs, machine)).collect()
+}
+
+/// The line through the times of one token and of many on one layer; `None` for a machine whose batches nobody can time.
+fn times_of(costs: &Costs, machine: &Machine) -> Option<PlannedTimes> {
+    const MANY: u64 = 256;
+    let seconds = |batch: &Batch| costs.batch_time(machine, 1, batch).ok().map(|cost| cost.time.seconds());
+    let (one, many) = (seconds(&Batch::typical_prefill(1))?, seconds(&Batch::typical_prefill(MANY))?);
+    let token_s = (many - one).max(0.0) / (MANY - 1) as f64;
+    Some(PlannedTimes { batch_s: one - token_s, token_s })
 }
 
 impl Planned {
@@ -62,6 +88,7 @@ impl Planned {
                 .iter()
                 .find(|use_| use_.machine == id)
                 .map(|use_| use_.flow),
+            times: self.times.get(id.index()).copied().flatten(),
             kv_blocks,
         });
         let links = self.evaluation.links.iter();

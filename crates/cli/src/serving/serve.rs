@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use helix_planner::Objective;
 use helix_runtime::{Coordinator, CoordinatorSettings};
 use helix_spec::{ModelShape, Placement, load_cluster_named};
 
@@ -76,7 +77,11 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let cluster = load_cluster_named(&arguments.cluster)?;
     let shape = ModelShape::named_or_folder(&folder.display().to_string())?;
     let given = arguments.placement.as_ref().map(|path| Placement::load(path, &cluster)).transpose()?;
-    let planned = plan::planned(&cluster, &shape, given, arguments.budget.max(1).into())?;
+    let wanted = plan::Wanted { objective: Objective::Steady, seconds: arguments.budget.max(1).into() };
+    let planned = match given {
+        Some(placement) => plan::judged(&cluster, &shape, placement)?,
+        None => plan::searched(&cluster, &shape, wanted)?,
+    };
     let settings = CoordinatorSettings {
         listen: arguments.listen,
         join_token,

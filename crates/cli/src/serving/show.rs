@@ -3,8 +3,9 @@
 use std::io::Write as _;
 
 use helix_runtime::Report;
-use helix_spec::{Cluster, LayerRange};
+use helix_spec::LayerRange;
 
+use super::local::LocalWorker;
 use super::plan::Planned;
 use crate::exit_codes::Failure;
 use crate::output::Output;
@@ -16,22 +17,18 @@ const WIDTH: u32 = 48;
 pub fn ended(
     output: &mut Output,
     planned: &Planned,
-    cluster: &Cluster,
+    local: &[LocalWorker],
     report: &Report,
 ) -> Result<(), Failure> {
     let layers = planned.placement.model_layers;
-    writeln!(output, "\nThe plan: {layers} layers on {} workers", planned.placement.machines.len())?;
-    for (id, held) in &planned.placement.machines {
-        let machine = cluster.machine(*id);
-        let bar = bar(held.layers, layers);
-        writeln!(
-            output,
-            "  {:<10} {:>8}  |{bar}| layers {}",
-            machine.name,
-            machine.memory.to_string(),
-            held.layers
-        )?;
+    let flow = planned.evaluation.throughput;
+    writeln!(output, "\nThe plan: {layers} layers on {} workers, memory emulated", local.len())?;
+    for worker in local {
+        let bar = bar(worker.layers, layers);
+        let (name, room) = (&worker.name, worker.room);
+        writeln!(output, "  {name:<10} room for {room:>2}  |{bar}| layers {}", worker.layers)?;
     }
+    writeln!(output, "  {flow:.0} tokens/s at most if every worker were the core that the plan guesses")?;
     writeln!(output, "\nThe pipelines that requests took")?;
     if report.pipelines.is_empty() {
         writeln!(output, "  none: nobody asked")?;
@@ -45,9 +42,16 @@ pub fn ended(
     writeln!(output, "\nThe speed")?;
     for machine in &report.machines {
         let Some(speed) = machine.tokens_per_s else { continue };
+        let mut words = String::new();
+        if let Some(factor) = machine.speed.filter(|factor| *factor != 1.0) {
+            words = format!(", {factor:.2} of what the plan expects beside the others");
+        }
+        if let Some(times) = machine.emulated_slowdown {
+            words = format!("{words}, emulated {times} times slower");
+        }
         writeln!(
             output,
-            "  {:<10} {speed:>8.0} tokens/s while it computed ({} of prompts, {} generated)",
+            "  {:<10} {speed:>8.0} tokens/s while it computed ({} of prompts, {} generated){words}",
             machine.name, machine.prompt_tokens, machine.decode_tokens
         )?;
     }

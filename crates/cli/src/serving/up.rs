@@ -9,17 +9,19 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use helix_runtime::worker::MAX_SLOWDOWN;
 use helix_runtime::{Coordinator, CoordinatorSettings};
-use helix_spec::ModelShape;
+use helix_spec::{ModelShape, NumberFormat};
 
 use super::children::{Worker, Workers};
-use super::{block_on, listen, local, log_to_stderr, model, plan, show, stop};
+use super::local::{Local, LocalWorker};
+use super::{block_on, listen, local, log_to_stderr, model, show, stop};
 use crate::exit_codes::{Failure, Kind};
 use crate::output::Output;
 
 const EXAMPLES: &str = "Examples:
   helix up                                  the built-in model, an OpenAI-compatible API on port 8080
-  helix up --port 9000 --model ./my-model --workers 4
+  helix up --port 9000 --model ./my-model --workers 6
   curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \\
     -d '{\"model\": \"helix-tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"What is 17 plus 25?\"}]}'";
 
@@ -34,7 +36,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     model: Option<PathBuf>,
     /// Worker processes
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
     /// Threads of each worker
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -42,6 +44,9 @@ pub struct Arguments {
     /// How workers keep weights
     #[arg(long, value_enum, default_value_t = model::Weights::Q8_0)]
     weights: model::Weights,
+    /// Emulation: let a worker compute so many times slower than this machine does (may be given several times)
+    #[arg(long, value_name = "WORKER=TIMES", value_parser = slowdown)]
+    emulate_slowdown: Vec<(String, f64)>,
     /// The most requests at a time, waiting ones included
     #[arg(long, default_value_t = 256)]
     max_requests: usize,
@@ -54,9 +59,12 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let folder = model::folder(arguments.model.as_deref())?;
     let (info, text) = model::read(&folder, arguments.model.is_none())?;
     let name = info.name.clone();
-    let shape = ModelShape::named_or_folder(&folder.display().to_string())?;
-    let (cluster, placement, local) = local::cluster(arguments.workers, &shape)?;
-    let planned = plan::planned(&cluster, &shape, Some(placement), 1.0)?;
+    let mut shape = ModelShape::named_or_folder(&folder.display().to_string())?;
+    if matches!(arguments.weights, model::Weights::Full) {
+        shape.weights = NumberFormat::F32;
+    }
+    let Local { cluster, planned, workers: local } = local::cluster(arguments.workers, &shape)?;
+    check_slowdowns(&arguments.emulate_slowdown, &local)?;
     let token = helix_runtime::random_token().map_err(|error| Failure::new(Kind::Other, error))?;
     let settings = CoordinatorSettings {
         listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -103,7 +111,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         };
         if stopped {
             let words = format!("{name} is served at http://{address}/v1");
-            announce(output, (&words, started), &local, &workers)?;
+            announce(output, (&words, started), (&local, &arguments.emulate_slowdown), &workers)?;
             stop.await;
         }
         drop(end);
@@ -112,7 +120,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         coordinator.stop().await;
         drop(workers);
         if stopped {
-            show::ended(output, &planned, &cluster, &report)?;
+            show::ended(output, &planned, &local, &report)?;
             output.flush()?;
         }
         match served {
@@ -127,13 +135,21 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
 fn announce(
     output: &mut Output,
     (words, started): (&str, Instant),
-    local: &[local::LocalWorker],
+    (local, slowdowns): (&[LocalWorker], &[(String, f64)]),
     workers: &Workers,
 ) -> Result<(), Failure> {
     let seconds = started.elapsed().as_secs_f64();
     writeln!(output, "{words} (ready after {seconds:.2} s; Ctrl-C ends it)")?;
     for (worker, process) in local.iter().zip(&workers.0) {
-        writeln!(output, "  {} holds layers {} (process {})", worker.name, worker.layers, process.id())?;
+        let slowed = slowdowns.iter().rfind(|(name, _)| *name == worker.name);
+        let slowed = slowed.map(|(_, times)| format!(", emulated {times} times slower")).unwrap_or_default();
+        writeln!(
+            output,
+            "  {} holds layers {}{slowed} (process {})",
+            worker.name,
+            worker.layers,
+            process.id()
+        )?;
     }
     output.flush()?;
     Ok(())
@@ -142,9 +158,10 @@ fn announce(
 /// The command line of a worker process.
 fn worker_arguments(
     arguments: &Arguments,
-    (worker, memory): (&local::LocalWorker, u64),
+    (worker, memory): (&LocalWorker, u64),
     (coordinator, model): (std::net::SocketAddr, &std::path::Path),
 ) -> Vec<String> {
+    let slowed = arguments.emulate_slowdown.iter().rfind(|(name, _)| *name == worker.name);
     vec![
         "--leashed".to_owned(),
         format!("--join={coordinator}"),
@@ -152,5 +169,24 @@ fn worker_arguments(
         format!("--model={}", model.display()),
         format!("--memory={memory} MB"),
         format!("--threads={}", arguments.threads),
+        format!("--emulate-slowdown={}", slowed.map_or(1.0, |(_, times)| *times)),
     ]
+}
+
+/// Who is to be slowed down must be there.
+fn check_slowdowns(slowdowns: &[(String, f64)], local: &[LocalWorker]) -> Result<(), Failure> {
+    let stranger = slowdowns.iter().find(|(name, _)| local.iter().all(|worker| worker.name != *name));
+    let Some((name, _)) = stranger else { return Ok(()) };
+    let names: Vec<&str> = local.iter().map(|worker| worker.name.as_str()).collect();
+    Err(Failure::usage(format!("--emulate-slowdown names {name}, the workers are {}", names.join(", "))))
+}
+
+/// A worker's name and how many times slower it is to compute.
+fn slowdown(text: &str) -> Result<(String, f64), String> {
+    let (name, times) = text.split_once('=').ok_or("write it as WORKER=TIMES, like worker-1=4")?;
+    let times: f64 = times.parse().map_err(|_| format!("{times} is no number"))?;
+    if !(1.0..=MAX_SLOWDOWN).contains(&times) {
+        return Err(format!("{times} times slower, allowed: 1 to {MAX_SLOWDOWN}"));
+    }
+    Ok((name.to_owned(), times))
 }

@@ -45,6 +45,9 @@ pub struct Arguments {
     /// How long to wait for a coordinator that is not there yet \[s\]
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
+    /// Emulation: compute so many times slower than this machine does, to see how a cluster of unequal machines behaves
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0, hide_default_value = true)]
+    emulate_slowdown: f64,
     /// End when standard input does
     #[arg(long, hide = true)]
     leashed: bool,
@@ -70,6 +73,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         advertise: arguments.advertise.clone(),
         patience: Duration::from_secs(arguments.wait),
         security: arguments.tls.security()?,
+        slowdown: arguments.emulate_slowdown,
     };
     let leashed = arguments.leashed;
     block_on(async move {
@@ -88,7 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn failure(error: WorkerError) -> Failure {
     let kind = match &error {
         WorkerError::Model(_) | WorkerError::Load { .. } => Kind::BadInput,
-        WorkerError::Advertise(_) => Kind::Usage,
+        WorkerError::Advertise(_) | WorkerError::Slowdown(_) => Kind::Usage,
         _ => Kind::Other,
     };
     Failure::new(kind, error)

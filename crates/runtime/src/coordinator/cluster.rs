@@ -183,6 +183,7 @@ impl Cluster {
             return Err("the address for activations is not host:port".to_owned());
         }
         let orders = machine.join(address);
+        machine.slowdown = Some(register.emulated_slowdown).filter(|slowdown| *slowdown > 1.0);
         let id = u32::try_from(index).map_err(|_| "too many machines".to_owned())?;
         let welcome = proto::Welcome {
             epoch: self.epoch,
@@ -337,9 +338,10 @@ impl Cluster {
             requests: traffic.requests,
             tokens: traffic.tokens,
         });
+        let held = machines.iter().zip(0..).filter(|(machine, _)| machine.planned.layers.is_some());
         Report {
             epoch: self.epoch,
-            machines: machines.iter().filter(|m| m.planned.layers.is_some()).map(Machine::report).collect(),
+            machines: held.map(|(machine, id)| machine.report(scheduler.speed(MachineId(id)))).collect(),
             pipelines: pipelines.collect(),
             running: scheduler.requests() as u64 - waiting,
             waiting,

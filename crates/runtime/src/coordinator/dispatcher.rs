@@ -10,16 +10,17 @@ use std::collections::BTreeMap;
 
 use helix_scheduler::coordinator::{Action, Coordinator, Event, Outcome};
 use helix_scheduler::node::{Refusal, Shortfall};
-use helix_scheduler::route::MaxFlow;
+use helix_scheduler::route::{MaxFlow, Observation};
 use helix_scheduler::{Phase, RequestId};
 use helix_spec::{MachineId, SimTime};
 use tokio::sync::oneshot;
 
 use super::machine::Machine;
 use super::request::Active;
+use super::speed::against_others;
 use crate::control::proto;
 use crate::service::{GenerationError, MachineState, Submission};
-use crate::wire::{Decision, Message, RouteHop, Sampled, ShortOfBlocks};
+use crate::wire::{Decision, Message, RouteHop, Sampled, ShortOfBlocks, Status};
 
 /// Counts what became of requests.
 #[derive(Debug, Clone, Copy, Default)]
@@ -181,13 +182,25 @@ impl Dispatcher {
                 }
             }
             Message::PeerLost { machine: peer, reason } => self.peer_lost(now, machine, peer, &reason),
-            Message::Status(status) => {
-                if let Some(machine) = self.machines.get_mut(machine as usize) {
-                    machine.status = status;
-                }
-            }
+            Message::Status(status) => self.status(now, machine, status),
             // What only workers are told.
             Message::Open(_) | Message::Activations(_) | Message::Credit { .. } | Message::Free { .. } => {}
+        }
+    }
+
+    /// How a worker is, and how fast it computed.
+    fn status(&mut self, now: SimTime, machine: u32, status: Status) {
+        let Some(known) = self.machines.get_mut(machine as usize) else { return };
+        known.status = status;
+        let Some(times) = known.planned.times else { return };
+        if !known.speed.take(&status, &times) {
+            return;
+        }
+        let Some(mine) = known.speed.ratio() else { return };
+        let all = self.machines.iter().filter_map(|machine| machine.speed.ratio());
+        if let Some(factor) = against_others(mine, all) {
+            let observed = Observation::Speed { machine: MachineId(machine), factor };
+            self.schedule(now, Event::Observed(observed));
         }
     }
 

@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::plan::PlannedMachine;
+use super::speed::SpeedMeter;
 use crate::control::proto;
 use crate::service::{MachineReport, MachineState};
 use crate::wire::{Message, Outbox, Status};
@@ -21,7 +22,10 @@ pub(super) struct Machine {
     pub(super) blocks: u32,
     pub(super) loaded: f64,
     pub(super) status: Status,
+    pub(super) speed: SpeedMeter,
     pub(super) resident_bytes: u64,
+    /// Emulation: its worker computes so many times slower than its machine.
+    pub(super) slowdown: Option<f64>,
     /// Why it is not there.
     pub(super) trouble: Option<String>,
 }
@@ -38,7 +42,9 @@ impl Machine {
             blocks: 0,
             loaded: 0.0,
             status: Status::default(),
+            speed: SpeedMeter::default(),
             resident_bytes: 0,
+            slowdown: None,
             trouble: None,
         }
     }
@@ -58,7 +64,7 @@ impl Machine {
         self.state = MachineState::Lost;
         self.trouble = Some(reason);
         self.orders = None;
-        self.status = Status::default();
+        (self.status, self.speed) = (Status::default(), SpeedMeter::default());
         if let Some(outbox) = self.outbox.take() {
             outbox.close();
         }
@@ -100,7 +106,8 @@ impl Machine {
         format!("worker {name} (layers {layers}) {state}{why}")
     }
 
-    pub(super) fn report(&self) -> MachineReport {
+    /// `speed` is what its share of the requests carries for its measured speed.
+    pub(super) fn report(&self, speed: f64) -> MachineReport {
         let Status { blocks_used, requests, prompt_tokens, decode_tokens, busy_us, .. } = self.status;
         let tokens = (prompt_tokens + decode_tokens) as f64;
         MachineReport {
@@ -110,6 +117,8 @@ impl Machine {
             state: self.state,
             address: self.address.clone(),
             planned_tokens_per_s: self.planned.tokens_per_s,
+            speed: self.planned.times.map(|_| speed),
+            emulated_slowdown: self.slowdown,
             tokens_per_s: (busy_us > 0).then(|| tokens * 1e6 / busy_us as f64),
             prompt_tokens,
             decode_tokens,

@@ -6,9 +6,10 @@ mod event;
 mod machine;
 mod plan;
 mod request;
+mod speed;
 mod start;
 
 pub(crate) use event::{ClusterEvent, Joined, WorkerEvent};
-pub use plan::{ClusterPlan, PlannedMachine};
+pub use plan::{ClusterPlan, PlannedMachine, PlannedTimes};
 pub(crate) use start::format_from_name;
 pub use start::{Coordinator, CoordinatorSettings, StartError, random_token};

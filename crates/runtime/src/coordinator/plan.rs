@@ -3,6 +3,15 @@
 use helix_scheduler::{Topology, TopologyError, TopologyLink, TopologyMachine, TopologyParts};
 use helix_spec::{Endpoint, LayerRange};
 
+/// How long a batch takes on one layer, as planned: `batch_s + tokens × token_s`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedTimes {
+    /// However few tokens it has \[s\].
+    pub batch_s: f64,
+    /// For each of its tokens \[s\].
+    pub token_s: f64,
+}
+
 /// A machine of the plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlannedMachine {
@@ -12,6 +21,8 @@ pub struct PlannedMachine {
     pub layers: Option<LayerRange>,
     /// What the plan expects of it \[tokens/s\].
     pub tokens_per_s: Option<f64>,
+    /// How long the plan takes its batches to be; without, its measured speed changes nothing.
+    pub times: Option<PlannedTimes>,
     /// Cache blocks that its worker is to make; as many as its memory holds when `None`.
     pub kv_blocks: Option<u32>,
 }
@@ -102,6 +113,7 @@ mod tests {
             name: format!("{start}..{end}"),
             layers: LayerRange::new(start, end),
             tokens_per_s: None,
+            times: None,
             kv_blocks: None,
         };
         let at = |index| Endpoint::Machine(MachineId(index));

@@ -54,6 +54,11 @@ pub struct MachineReport {
     pub address: String,
     /// What the plan expects of it, as far as there is a plan \[tokens/s\].
     pub planned_tokens_per_s: Option<f64>,
+    /// How fast it computes against the plan and the other machines: 1 as planned, 0.5 half as fast. Its share of the
+    /// requests follows.
+    pub speed: Option<f64>,
+    /// Emulation: its worker was told to compute so many times slower than its machine does.
+    pub emulated_slowdown: Option<f64>,
     /// Measured over the time in which it computed \[tokens/s\].
     pub tokens_per_s: Option<f64>,
     /// Prompt tokens computed since the start.

@@ -8,7 +8,7 @@ use super::outbox::{Class, Outgoing};
 use crate::service::Sampling;
 
 /// Version of the messages; workers with another one are refused when they join.
-pub const WIRE_VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 2;
 
 /// A machine on a request's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +119,10 @@ pub struct Status {
     pub decode_tokens: u64,
     /// Time spent computing since the start \[µs\].
     pub busy_us: u64,
+    /// Layers of all batches since the start: three batches through four layers are twelve.
+    pub batch_layers: u64,
+    /// Layers of all tokens since the start, prompts and generated ones alike.
+    pub token_layers: u64,
 }
 
 /// What a worker decided or found out about a request.
@@ -259,7 +263,8 @@ impl Message {
             }
             Self::Status(status) => {
                 put_numbers(out, &[status.blocks_used, status.blocks_total, status.requests]);
-                for number in [status.prompt_tokens, status.decode_tokens, status.busy_us] {
+                let computed = [status.prompt_tokens, status.decode_tokens, status.busy_us];
+                for number in computed.into_iter().chain([status.batch_layers, status.token_layers]) {
                     out.put_u64_le(number);
                 }
                 (Self::STATUS, Class::Urgent)
@@ -307,6 +312,8 @@ impl Message {
                 prompt_tokens: f.u64("prompt tokens")?,
                 decode_tokens: f.u64("decode tokens")?,
                 busy_us: f.u64("busy time")?,
+                batch_layers: f.u64("layers of batches")?,
+                token_layers: f.u64("layers of tokens")?,
             }),
             other => return Err(DecodeError::Kind(other)),
         };

@@ -28,6 +28,7 @@ pub(super) fn register(settings: &WorkerSettings, activations: String) -> Result
         memory_bytes: settings.memory.0,
         threads: u32::try_from(settings.threads).unwrap_or(u32::MAX),
         model_fingerprint: fingerprint(&settings.model)?,
+        emulated_slowdown: settings.slowdown,
     })
 }
 

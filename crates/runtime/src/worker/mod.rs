@@ -1,5 +1,6 @@
 //! A worker: joins a coordinator, loads its layers, computes what comes, sends it on.
 
+mod emulation;
 mod executor;
 mod join;
 mod load;
@@ -10,5 +11,5 @@ mod stage_loop;
 mod tombs;
 
 pub use executor::{StageExecutor, StageInput, StageItem};
-pub use run::{WorkerError, WorkerSettings, run_worker};
+pub use run::{MAX_SLOWDOWN, WorkerError, WorkerSettings, run_worker};
 pub use stage_loop::{Outlet, StageEvent, StageLimits, StageLoop, To};

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::Streaming;
 
+use super::emulation::Slowed;
 use super::join::{join, register};
 use super::load::{Loaded, load};
 use super::network::{Membership, Network};
@@ -41,7 +42,12 @@ pub struct WorkerSettings {
     pub patience: Duration,
     /// Plain or TLS.
     pub security: Security,
+    /// Emulation: every batch takes so many times as long as it takes, 1 to [`MAX_SLOWDOWN`].
+    pub slowdown: f64,
 }
+
+/// The most that a worker is slowed down.
+pub const MAX_SLOWDOWN: f64 = 1000.0;
 
 /// Why a worker ended.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +90,9 @@ pub enum WorkerError {
     /// The coordinator is gone.
     #[error("the coordinator is gone: {0}")]
     CoordinatorGone(String),
+    /// A slow-down without sense.
+    #[error("the emulated slow-down is {0}, allowed: 1 to {MAX_SLOWDOWN}")]
+    Slowdown(f64),
     /// A thread ended that must not.
     #[error("{0} ended unexpectedly")]
     Broken(&'static str),
@@ -95,6 +104,9 @@ pub async fn run_worker(
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), WorkerError> {
     tokio::pin!(stop);
+    if !(1.0..=MAX_SLOWDOWN).contains(&settings.slowdown) {
+        return Err(WorkerError::Slowdown(settings.slowdown));
+    }
     let refused =
         |error: std::io::Error| WorkerError::Listen { address: settings.listen, reason: error.to_string() };
     let listener = TcpListener::bind(settings.listen).await.map_err(refused)?;
@@ -193,7 +205,7 @@ impl Member {
                                 resident_bytes: resident_bytes(),
                                 load_seconds: ready.seconds,
                             };
-                            computing = Some(self.compute(welcome, ready)?);
+                            computing = Some(self.compute(welcome, (ready, settings.slowdown))?);
                             say(&words, from_worker::Message::Loaded(said)).await;
                         }
                         Err(reason) => {
@@ -235,7 +247,7 @@ impl Member {
     fn compute(
         &mut self,
         welcome: &proto::Welcome,
-        ready: Loaded,
+        (ready, slowdown): (Loaded, f64),
     ) -> Result<tokio::sync::oneshot::Receiver<()>, WorkerError> {
         let broken = WorkerError::Broken("the computing thread");
         let Some(heard) = self.heard.take() else { return Err(broken) };
@@ -250,7 +262,8 @@ impl Member {
             let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             SimTime(nanoseconds.saturating_mul(1000))
         };
-        let stage = StageLoop::new(limits, ready.node, (ready.stage, self.network.clone()), Box::new(clock));
+        let executor = Slowed::new(ready.stage, slowdown);
+        let stage = StageLoop::new(limits, ready.node, (executor, self.network.clone()), Box::new(clock));
         let (ends, ended) = tokio::sync::oneshot::channel::<()>();
         let spawned = std::thread::Builder::new().name("compute".to_owned()).spawn(move || {
             compute(stage, heard);

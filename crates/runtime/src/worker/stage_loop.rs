@@ -318,6 +318,9 @@ impl<E: StageExecutor, O: Outlet> StageLoop<E, O> {
             });
             kept.push(work);
         }
+        let first = kept.iter().map(|work| work.layers.start()).min().unwrap_or(0);
+        let end = kept.iter().map(|work| work.layers.end()).max().unwrap_or(first);
+        self.status.batch_layers += u64::from(end - first);
         match self.executor.run(&items) {
             Ok(outputs) => self.keep(kept.iter().zip(outputs)),
             // One item spoils the batch: each alone, so that only the requests fail that cannot be computed.
@@ -338,6 +341,7 @@ impl<E: StageExecutor, O: Outlet> StageLoop<E, O> {
                 Phase::Prefill => self.status.prompt_tokens += u64::from(work.tokens),
                 Phase::Decode => self.status.decode_tokens += 1,
             }
+            self.status.token_layers += u64::from(work.tokens) * u64::from(work.layers.len());
             self.outputs.insert((work.request.0, work.context), output);
         }
     }

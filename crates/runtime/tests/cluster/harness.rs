@@ -27,6 +27,7 @@ pub fn plan(ranges: &[(u32, u32)]) -> ClusterPlan {
         name: format!("w{index}"),
         layers: LayerRange::new(start, end),
         tokens_per_s: None,
+        times: None,
         kv_blocks: None,
     };
     let machines: Vec<PlannedMachine> = ranges.iter().enumerate().map(machine).collect();
@@ -76,6 +77,7 @@ pub fn worker_settings(coordinator: SocketAddr, name: &str, model: &Path) -> Wor
         advertise: None,
         patience: Duration::from_secs(5),
         security: Security::none(),
+        slowdown: 1.0,
     }
 }
 
@@ -113,10 +115,19 @@ pub async fn coordinator_with(model: &Path, plan: ClusterPlan, security: Securit
 
 impl Cluster {
     pub async fn start(model: &Path, plan: ClusterPlan) -> Self {
+        Self::start_slowed(model, plan, 1.0).await
+    }
+
+    /// The same with a last machine that computes so many times slower.
+    pub async fn start_slowed(model: &Path, plan: ClusterPlan, slowdown: f64) -> Self {
         let names: Vec<String> = plan.machines.iter().map(|machine| machine.name.clone()).collect();
         let coordinator = coordinator(model, plan).await;
         let address = coordinator.address();
-        let workers = names.iter().map(|name| spawn(worker_settings(address, name, model))).collect();
+        let worker = |name: &String| {
+            let slowdown = if Some(name) == names.last() { slowdown } else { 1.0 };
+            spawn(WorkerSettings { slowdown, ..worker_settings(address, name, model) })
+        };
+        let workers = names.iter().map(worker).collect();
         let service = coordinator.service();
         let ready = service.report_when(|report| {
             let up = |machine: &MachineReport| machine.state == MachineState::Ready;

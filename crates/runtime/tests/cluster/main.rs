@@ -5,4 +5,6 @@ mod harness;
 mod losses;
 mod model;
 mod protected;
+mod slow;
 mod strangers;
+mod stuck;

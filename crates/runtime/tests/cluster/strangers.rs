@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use helix_runtime::WorkerError;
 use helix_runtime::control::proto::control_client::ControlClient;
-use helix_runtime::control::proto::{DrainRequest, FromWorker, Register, from_worker};
+use helix_runtime::control::proto::{DrainRequest, FromWorker, Heartbeat, Register, from_worker};
 use helix_runtime::net::{DialError, Security, dial};
 use helix_runtime::wire::{HandshakeError, Hello, SessionKey, WIRE_VERSION};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -41,15 +41,23 @@ async fn workers_that_do_not_belong_are_refused_in_words() {
     assert!(refusal(settings("w0")).await.contains("joined as w0 already"));
 
     let mut client = ControlClient::connect(format!("http://{}", coordinator.address())).await.unwrap();
-    let old = Register {
-        join_token: TOKEN.to_owned(),
-        version: "0.0.1".to_owned(),
-        wire_version: WIRE_VERSION,
-        ..Register::default()
-    };
-    let old = FromWorker { message: Some(from_worker::Message::Register(old)) };
-    let refused = client.join(tokio_stream::once(old)).await.unwrap_err();
-    assert!(refused.message().contains("0.0.1"), "{refused}");
+    let ours = env!("CARGO_PKG_VERSION");
+    let others = [("0.0.1", WIRE_VERSION, "helix 0.0.1"), (ours, WIRE_VERSION + 1, "(protocol 3)")];
+    for (version, wire_version, named) in others {
+        let other = Register {
+            join_token: TOKEN.to_owned(),
+            version: version.to_owned(),
+            wire_version,
+            ..Register::default()
+        };
+        let other = FromWorker { message: Some(from_worker::Message::Register(other)) };
+        let refused = client.join(tokio_stream::once(other)).await.unwrap_err();
+        assert!(refused.message().contains(named) && refused.message().contains("same version"), "{refused}");
+    }
+    // Who says nothing of the sort, or nothing at all, learns nothing.
+    let beat = FromWorker { message: Some(from_worker::Message::Heartbeat(Heartbeat::default())) };
+    let refused = client.join(tokio_stream::once(beat)).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
     let wrong = DrainRequest { join_token: "wrong".to_owned(), machine: "w0".to_owned() };
     assert_eq!(client.drain(wrong).await.unwrap_err().code(), tonic::Code::Unauthenticated);
     coordinator.stop().await;
