@@ -32,7 +32,7 @@ fn long_run_shares_are_the_flows_within_one_request() {
     let candidates = candidates(4);
     let mut taken = [0.0; 4];
     for n in 1..=10_000 {
-        let question = Question { from: C, tokens: 7, candidates: &candidates };
+        let question = Question { now: SimTime::ZERO, from: C, tokens: 7, candidates: &candidates };
         let link = policy.choose(&question).expect("all are open");
         policy.charge(link, Phase::Prefill, 7);
         taken[link.index()] += 1.0;
@@ -97,7 +97,10 @@ fn links_below_a_twentieth_of_the_outflow_are_never_taken() {
     assert_eq!((policy.weight(LinkId(0)), policy.weight(LinkId(1))), (0.0, 95.1));
     let mut only_first = candidates(2);
     only_first[1].open = false;
-    assert_eq!(policy.choose(&Question { from: C, tokens: 1, candidates: &only_first }), None);
+    assert_eq!(
+        policy.choose(&Question { now: SimTime::ZERO, from: C, tokens: 1, candidates: &only_first }),
+        None
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use common::{act, arrived, m, max_flow, seconds, topology};
 use helix_scheduler::coordinator::{Action, CoordinatorConfig, KvEstimate, OnNoRoute, Outcome};
 use helix_scheduler::route::{Candidate, MaxFlow, Question, RoutePolicy as _};
 use helix_scheduler::{LinkId, Phase};
+use helix_spec::SimTime;
 
 const PAGE: &str = include_str!("../../../docs/concepts/scheduling.md");
 
@@ -32,7 +33,7 @@ fn the_table_is_what_the_policy_does() {
             let added = f64::from(tokens) / flow;
             assert_eq!(*cell, format!("{load} + {added} = {}", load + added), "request {}", row[0]);
         }
-        let question = Question { from: m(0), tokens, candidates: &candidates };
+        let question = Question { now: SimTime::ZERO, from: m(0), tokens, candidates: &candidates };
         let link = policy.choose(&question).expect("all are open");
         policy.charge(link, Phase::Prefill, tokens);
         assert_eq!(["D", "E", "F"][link.index()], row[5], "request {}", row[0]);

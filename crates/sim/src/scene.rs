@@ -1,12 +1,13 @@
 //! What is simulated: machines with their layers, cache and clocks, and the links that requests may take.
 
-use helix_cost::{BatchError, CostModel, DoesNotFit, MachineClock, TimedCosts, Wire};
+use helix_cost::{Batch, BatchError, CostModel, DoesNotFit, MachineClock, TimedCosts, Wire};
 use helix_scheduler::node::{BatchLimits, KvConfig, NodeConfig, NodeConfigError};
-use helix_scheduler::{Topology, TopologyError, TopologyLink, TopologyMachine, TopologyParts};
+use helix_scheduler::route::HopTime;
+use helix_scheduler::{LinkId, Topology, TopologyError, TopologyLink, TopologyMachine, TopologyParts};
 use helix_spec::{Cluster, DeclaredRow, Endpoint, Link, Machine, MachineId, Placement, SimTime};
 
 use crate::network::{Interface, Wire as Cable};
-use crate::settings::{KvMode, Limits, Policy, Settings};
+use crate::settings::{KvMode, Limits, LinkMode, Settings};
 
 /// A link that requests may take, and what the plan lets flow there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,6 +105,10 @@ pub(crate) struct Scene {
     pub wire: Wire,
 }
 
+/// Prompts that times are taken of \[tokens\].
+const SHORT: u64 = 100;
+const LONG: u64 = 1500;
+
 /// Index of an end: 0 the coordinator, then the machines.
 pub(crate) fn end_of(endpoint: Endpoint) -> usize {
     match endpoint {
@@ -149,7 +154,7 @@ impl Scene {
 
     /// Fails where no request could ever come through.
     fn check_ways(&self, settings: &Settings) -> Result<(), SceneError> {
-        let by_flow = matches!(settings.policy, Policy::MaxFlow { .. });
+        let by_flow = settings.policy.by_flow();
         let mut seen = vec![false; self.ends.len()];
         let mut open = vec![0u32];
         while let Some(end) = open.pop() {
@@ -171,6 +176,39 @@ impl Scene {
         }
         let reached = seen.iter().filter(|&&seen| seen).count();
         Err(SceneError::NoWay(format!("{reached} machines can be reached, none of them leads back")))
+    }
+
+    /// How long prompts take along each link and through the layers at its end: the line through the times of a short and
+    /// of a long one.
+    pub fn hop_times(&self, settings: &Settings) -> Result<Vec<HopTime>, BatchError> {
+        let time = |(index, cable): (usize, &Cable)| {
+            let rate = match settings.links {
+                LinkMode::Reserved => self.planned_rates[index].max(f64::MIN_POSITIVE),
+                LinkMode::Fair => {
+                    cable.bytes_per_s.min(self.ends[cable.from].outbound).min(self.ends[cable.to].inbound)
+                }
+            };
+            let mut hop = HopTime {
+                latency: cable.latency.seconds(),
+                send_per_token: self.bytes(index, 1) as f64 / rate,
+                ..HopTime::default()
+            };
+            let link = LinkId(u32::try_from(index).expect("link ids are u32"));
+            let machine = self.topology.machine_at_end(link);
+            let machine = machine.and_then(|machine| self.machines[machine.index()].as_ref());
+            if let Some((machine, layers)) = machine.zip(self.topology.layers_at_end(link)) {
+                let run = |tokens| {
+                    let batch = Batch::typical_prefill(tokens);
+                    let cost = machine.clock.batch_time(layers.len(), &batch)?;
+                    Ok::<f64, BatchError>(cost.time.seconds())
+                };
+                let (short, long) = (run(SHORT)?, run(LONG)?);
+                hop.run_per_token = ((long - short) / (LONG - SHORT) as f64).max(0.0);
+                hop.run_fixed = (short - SHORT as f64 * hop.run_per_token).max(0.0);
+            }
+            Ok(hop)
+        };
+        self.cables.iter().enumerate().map(time).collect()
     }
 
     /// Bytes of so many tokens on a link.

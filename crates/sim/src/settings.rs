@@ -27,6 +27,11 @@ pub enum Policy {
         /// 0 to 1.
         least_share: f64,
     },
+    /// The same flow, but while there is flow to spare the pipeline on which a prompt is through first.
+    LatencyAware {
+        /// 0 to 1.
+        least_share: f64,
+    },
     /// Latency-weighted.
     Swarm,
     /// Any free link.
@@ -39,7 +44,13 @@ impl Policy {
     /// Whether hops are chosen one by one, as the paper's baselines do.
     #[must_use]
     pub fn hop_by_hop(self) -> bool {
-        !matches!(self, Self::MaxFlow { .. })
+        !self.by_flow()
+    }
+
+    /// Whether ways follow the planned flow.
+    #[must_use]
+    pub fn by_flow(self) -> bool {
+        matches!(self, Self::MaxFlow { .. } | Self::LatencyAware { .. })
     }
 }
 
@@ -143,7 +154,7 @@ impl Settings {
     /// The paper's simulator, section 2 of its description.
     #[must_use]
     pub fn asplos25(policy: Policy, online: bool) -> Self {
-        let max_flow = matches!(policy, Policy::MaxFlow { .. });
+        let max_flow = policy.by_flow();
         let kv = if online { KvEstimate::ASPLOS25_ONLINE } else { KvEstimate::ASPLOS25_OFFLINE };
         let patient = OnNoRoute::Queue { bound: u32::MAX, deadline: SimTime(u64::MAX) };
         let offline = OfflineFeed {
@@ -162,7 +173,11 @@ impl Settings {
             links: LinkMode::Reserved,
             policy,
             coordinator: CoordinatorConfig {
-                routing: if max_flow { Routing::ForwardOnly } else { Routing::HopByHop },
+                routing: match policy {
+                    Policy::MaxFlow { .. } => Routing::ForwardOnly,
+                    Policy::LatencyAware { .. } => Routing::Pipeline,
+                    Policy::Swarm | Policy::Random | Policy::ShortestQueue => Routing::HopByHop,
+                },
                 kv: max_flow.then_some(kv),
                 on_no_route: if max_flow && !online { OnNoRoute::Reject } else { patient },
                 on_loss: OnLoss::Requeue { times: 3 },

@@ -12,6 +12,8 @@ use crate::plan::Cost;
 pub enum Scheduler {
     /// Interleaved weighted round-robin over the placement's maximum flow.
     MaxFlow,
+    /// The same flow, but while there is flow to spare the way on which a prompt is through first.
+    LatencyAware,
     /// Latency-weighted, hop by hop.
     Swarm,
     /// Any free link.

@@ -205,6 +205,7 @@ fn workload(arguments: &Arguments) -> Result<Workload, Failure> {
 fn settings(arguments: &Arguments, workload: &Workload) -> Settings {
     let policy = match arguments.scheduler {
         Scheduler::MaxFlow => Policy::MaxFlow { least_share: 0.05 },
+        Scheduler::LatencyAware => Policy::LatencyAware { least_share: 0.05 },
         Scheduler::Swarm => Policy::Swarm,
         Scheduler::Random => Policy::Random,
         Scheduler::ShortestQueue => Policy::ShortestQueue,

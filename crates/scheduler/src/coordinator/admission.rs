@@ -181,7 +181,7 @@ impl<P: RoutePolicy> Coordinator<P> {
                 narrowed.push(Candidate { open, ..*candidate });
             }
         }
-        let link = self.policy.choose(&Question { from, tokens: prompt, candidates: &narrowed });
+        let link = self.policy.choose(&Question { now, from, tokens: prompt, candidates: &narrowed });
         self.candidates = narrowed;
         if let Some(link) = link {
             self.requests.at_mut(place).wait_until = None;

@@ -27,7 +27,7 @@ impl<P: RoutePolicy> Coordinator<P> {
                 let open = takes(self, link, prompt, expected) && !self.is_dead_end(link);
                 self.candidates.push(Candidate { link, open, free: true, waiting: self.waiting_at(link) });
             }
-            let question = Question { from, tokens: prompt, candidates: &self.candidates };
+            let question = Question { now: self.now, from, tokens: prompt, candidates: &self.candidates };
             if let Some(link) = self.policy.choose(&question) {
                 let hop = self.hop_along(link);
                 route.push(hop);

@@ -106,8 +106,9 @@ impl<P: RoutePolicy> Coordinator<P> {
         self.timers.push(Reverse((time, timer)));
     }
 
-    /// Ends what has waited or lived too long.
+    /// Takes note of the time, and ends what has waited or lived too long.
     pub(super) fn expire(&mut self, now: SimTime, actions: &mut Vec<Action>) {
+        self.now = now;
         while let Some(&Reverse((time, timer))) = self.timers.peek() {
             if time > now {
                 break;

@@ -30,6 +30,8 @@ pub struct Coordinator<P> {
     pub(super) topology: Topology,
     pub(super) policy: P,
     pub(super) epoch: u64,
+    /// When the event came that is being handled.
+    pub(super) now: SimTime,
     pub(super) machines: Machines,
     pub(super) requests: Requests,
     /// In line, the oldest first.
@@ -58,6 +60,7 @@ impl<P: RoutePolicy> Coordinator<P> {
             topology,
             policy,
             epoch: 0,
+            now: SimTime::ZERO,
             machines,
             requests: Requests::default(),
             waiting: BTreeSet::new(),

@@ -10,12 +10,14 @@
 //!
 //! The asker is the coordinator for a whole pipeline, or a driver hop by hop; a policy cannot tell which.
 
+mod latency_aware;
 mod max_flow;
 mod policy;
 mod random_choice;
 mod shortest_queue;
 mod swarm;
 
+pub use latency_aware::{HopTime, LatencyAware};
 pub use max_flow::MaxFlow;
 pub use policy::{Candidate, Observation, Question, RoutePolicy};
 pub use random_choice::RandomChoice;

@@ -22,6 +22,8 @@ pub struct Candidate {
 /// Which way?
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
+    /// When it is asked. Hops of one pipeline are asked for at one instant.
+    pub now: SimTime,
     /// Where the request is.
     pub from: Endpoint,
     /// How many tokens it has \[tokens\].
@@ -38,6 +40,10 @@ pub enum Observation {
     LinkTime {
         /// Which link.
         link: LinkId,
+        /// A prompt or a decode.
+        phase: Phase,
+        /// How many tokens it was \[tokens\].
+        tokens: u32,
         /// How long.
         took: SimTime,
     },

@@ -47,7 +47,7 @@ impl RoutePolicy for Swarm {
 
     fn observe(&mut self, observation: Observation) {
         match observation {
-            Observation::LinkTime { link, took } => {
+            Observation::LinkTime { link, took, .. } => {
                 if let Some((_, average)) = self.links.get_mut(link.index()) {
                     *average = Self::NEWEST * took.seconds() + (1.0 - Self::NEWEST) * *average;
                 }

@@ -197,7 +197,9 @@ fn event(bytes: Bytes<'_>) -> Option<Event> {
         },
         14 => {
             let link = LinkId(u32::from(bytes()? % 16));
-            Event::Observed(Observation::LinkTime { link, took: SimTime(u64::from(number(bytes)?)) })
+            let phase = if bytes()? % 2 == 0 { Phase::Prefill } else { Phase::Decode };
+            let (tokens, took) = (u32::from(bytes()?), SimTime(u64::from(number(bytes)?)));
+            Event::Observed(Observation::LinkTime { link, phase, tokens, took })
         }
         _ => Event::Tick,
     })

@@ -4,7 +4,9 @@ use helix_scheduler::coordinator::{
     Coordinator, CoordinatorConfig, DecodeDispatch, Event, KvEstimate, OnLoss, OnNoRoute, Routing,
 };
 use helix_scheduler::node::{BatchLimits, BatchOrder, Batching, BlockSpan, KvConfig, NodeConfig};
-use helix_scheduler::route::{MaxFlow, RandomChoice, RoutePolicy, ShortestQueue, Swarm};
+use helix_scheduler::route::{
+    HopTime, LatencyAware, MaxFlow, RandomChoice, RoutePolicy, ShortestQueue, Swarm,
+};
 use helix_scheduler::{
     RandomSource as _, RequestId, SplitMix64, Topology, TopologyLink, TopologyMachine, TopologyParts,
 };
@@ -131,10 +133,21 @@ impl Scenario {
     }
 
     fn policy(&mut self, topology: &Topology) -> Box<dyn RoutePolicy> {
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => Box::new(Swarm::new(topology)),
             1 => Box::new(RandomChoice::new(SplitMix64::new(self.seed))),
             2 => Box::new(ShortestQueue),
+            3 => {
+                let mut time = || f64::from(self.random.below(9)) * 1e-9;
+                let mut hop = || HopTime {
+                    latency: time(),
+                    send_per_token: time(),
+                    run_fixed: time(),
+                    run_per_token: time(),
+                };
+                let times: Vec<_> = topology.links().iter().map(|_| hop()).collect();
+                Box::new(LatencyAware::new(topology, 0.0, &times, SimTime(100_000)))
+            }
             _ => Box::new(MaxFlow::new(topology, 0.0)),
         }
     }

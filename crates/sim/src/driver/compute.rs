@@ -162,8 +162,9 @@ impl<O: Observer> Simulation<O> {
         let place = request.hops.iter().position(here);
         let next = place.and_then(|place| request.hops.get(place + 1)).copied();
         if let Some((link, since)) = left.filter(|_| self.learns) {
-            let took = SimTime(now.0 - since.0);
-            self.coordinate(now, ToCoordinator::Observed(Observation::LinkTime { link, took }));
+            let (phase, tokens, took) = (work.phase, work.tokens, SimTime(now.0 - since.0));
+            let observation = Observation::LinkTime { link, phase, tokens, took };
+            self.coordinate(now, ToCoordinator::Observed(observation));
         }
         match next {
             Some(hop) => {

@@ -26,7 +26,9 @@ pub use report::{LinkLoad, MachineLoad, Report, Whereabouts};
 
 use helix_scheduler::coordinator::{Action, Coordinator};
 use helix_scheduler::node::{Node, NodeAction};
-use helix_scheduler::route::{Candidate, MaxFlow, RandomChoice, RoutePolicy, ShortestQueue, Swarm};
+use helix_scheduler::route::{
+    Candidate, LatencyAware, MaxFlow, RandomChoice, RoutePolicy, ShortestQueue, Swarm,
+};
 use helix_scheduler::{RandomSource, RequestId, Work};
 use helix_spec::SimTime;
 
@@ -125,6 +127,10 @@ impl<O: Observer> Simulation<O> {
         let scene = Scene::new(inputs, &settings)?;
         let policy: Box<dyn RoutePolicy> = match settings.policy {
             Policy::MaxFlow { least_share } => Box::new(MaxFlow::new(&scene.topology, least_share)),
+            Policy::LatencyAware { least_share } => {
+                let times = scene.hop_times(&settings)?;
+                Box::new(LatencyAware::new(&scene.topology, least_share, &times, LatencyAware::WINDOW))
+            }
             Policy::Swarm => Box::new(Swarm::new(&scene.topology)),
             Policy::Random => Box::new(RandomChoice::new(MersenneTwister::new(settings.seed))),
             Policy::ShortestQueue => Box::new(ShortestQueue),
@@ -157,7 +163,7 @@ impl<O: Observer> Simulation<O> {
             unrouted: vec![Vec::new(); scene.ends.len()],
             awaited: None,
             launching: None,
-            learns: settings.policy == Policy::Swarm,
+            learns: matches!(settings.policy, Policy::Swarm | Policy::LatencyAware { .. }),
             tick: None,
             actions: Vec::new(),
             node_actions: Vec::new(),

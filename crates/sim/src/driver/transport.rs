@@ -47,7 +47,7 @@ impl Transport {
         let (cables, ends) = (scene.cables.clone(), scene.ends.clone());
         let links = match (settings.links, settings.policy) {
             (LinkMode::Fair, _) => Links::Fair(Fair::new(cables, ends)),
-            (LinkMode::Reserved, Policy::MaxFlow { .. }) => {
+            (LinkMode::Reserved, policy) if policy.by_flow() => {
                 Links::Reserved(Reserved::new(cables, ends, Rates::Planned(scene.planned_rates.clone())))
             }
             (LinkMode::Reserved, _) => {
@@ -85,6 +85,11 @@ impl Transport {
 impl<O: Observer> Simulation<O> {
     /// A work is to take a link; [`Self::flush`] sends it off.
     pub(super) fn offer(&mut self, now: SimTime, link: LinkId, work: Work, tokens: u64) {
+        if self.learns
+            && let Some(request) = self.requests.get_mut(number_of(work.request))
+        {
+            request.left = Some((link, now));
+        }
         let bytes = self.scene.bytes(link.index(), tokens);
         let transport = &mut self.transport;
         if let Links::Reserved(_) = transport.links {
@@ -146,7 +151,7 @@ impl<O: Observer> Simulation<O> {
         for Started { link, payload, sending, rate } in started.drain(..) {
             let parcel = &mut self.transport.parcels[payload as usize];
             (parcel.started, parcel.rate) = (now, rate);
-            if self.learns {
+            if self.settings.policy == Policy::Swarm {
                 for work in &parcel.works {
                     if let Some(request) = self.requests.get_mut(number_of(work.request)) {
                         let link = u32::try_from(link).expect("link ids are u32");

@@ -3,4 +3,5 @@
 
 mod cases;
 mod golden_events;
+mod latency_aware;
 mod traces;
