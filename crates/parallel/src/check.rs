@@ -80,7 +80,8 @@ pub fn run_case<T: Real>(
     Ok(run)
 }
 
-/// Compares the outputs of every rank of the last stage, all numbers of all steps.
+/// Compares the outputs of every rank of the last stage, all numbers of all steps. The scale of a step is the largest number
+/// that the oracle gives for any request of the batch, also where a rank serves only some of them.
 #[must_use]
 pub fn compare<T: Real>(case: &Case, run: &Run<T>, layout: Layout, options: &Options) -> Deviation {
     let tolerance = tolerance::<T>(options.wire, case.spec().layers.len());

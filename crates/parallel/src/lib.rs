@@ -38,6 +38,6 @@ pub use layer::{
 pub use layout::{Coordinates, Layout, LayoutError, MAX_RANKS, shared_expert_tensor};
 pub use ledger::{Ledger, LedgerError, Ownership};
 pub use merge::{Base, Statistics, combine, merge_into};
-pub use reads::Reads;
-pub use real::{Real, Wire};
+pub use reads::{AttentionNumbers, Reads};
+pub use real::{Number, Real, Wire};
 pub use volume::Volume;

@@ -19,6 +19,38 @@ pub enum Form {
     Absorbed,
 }
 
+/// Multiplications that expanding keys and values may take unless told: some half a minute of one core.
+const MOST_MULTIPLICATIONS: u64 = 1 << 37;
+
+/// Tokens that are expanded side by side, so that every weight is read once for all of them.
+const SIDE_BY_SIDE: usize = 8;
+
+impl Form {
+    /// The expanded form where that is at most half a minute of work for so many tokens, else the absorbed one.
+    #[must_use]
+    pub fn affordable(shape: &LayerShape, tokens: u64) -> Self {
+        let of_token = match shape.attention {
+            Attention::Grouped { .. } => 0,
+            Attention::Latent { query_heads, kv_lora_rank, qk_nope_head_dim, v_head_dim, .. } => {
+                let expanded = u64::from(qk_nope_head_dim) + u64::from(v_head_dim);
+                u64::from(query_heads) * u64::from(kv_lora_rank) * expanded
+            }
+        };
+        let within = of_token.checked_mul(tokens).is_some_and(|all| all <= MOST_MULTIPLICATIONS);
+        if within { Self::Expanded } else { Self::Absorbed }
+    }
+
+    /// Its name in reports; attention that is not latent has the one form, `plain`.
+    #[must_use]
+    pub fn name(self, shape: &LayerShape) -> &'static str {
+        match (&shape.attention, self) {
+            (Attention::Grouped { .. }, _) => "plain",
+            (Attention::Latent { .. }, Self::Expanded) => "expanded",
+            (Attention::Latent { .. }, Self::Absorbed) => "absorbed",
+        }
+    }
+}
+
 /// Tokens of one request in one layer.
 pub struct Tokens<'a> {
     /// Unrotated keys and values of the first tokens, as [`History`] gives them.
@@ -41,6 +73,21 @@ impl Tokens<'_> {
         }
         for ((key, value), position) in self.appended.iter().zip(self.context..) {
             visit(position, key, value);
+        }
+    }
+
+    /// Positions and keys, some tokens at a time.
+    fn for_each_block(&self, shape: &LayerShape, mut visit: impl FnMut(&[(u64, Vec<f64>)])) {
+        let mut block = Vec::with_capacity(SIDE_BY_SIDE);
+        self.for_each(shape, |position, key, _| {
+            block.push((position, key.to_vec()));
+            if block.len() == SIDE_BY_SIDE {
+                visit(&block);
+                block.clear();
+            }
+        });
+        if !block.is_empty() {
+            visit(&block);
         }
     }
 }
@@ -192,23 +239,27 @@ fn latent_expanded(layer: &LayerWeights<f64>, tokens: &Tokens<'_>, input: &[f64]
     let queries = split_queries(layer, input, position);
     let (nope, value_width) = (key_up.rows / queries.len(), value_up.rows / queries.len());
     let mut logits = vec![Vec::new(); queries.len()];
-    tokens.for_each(shape, |position, key, _| {
-        let keys = product(key_up, &key[..latent]);
-        let shared = turned(shape.rope, position, &key[latent..]);
-        for (head, (query, rotated)) in queries.iter().enumerate() {
-            let logit = inner(query, &keys[head * nope..][..nope]) + inner(rotated, &shared);
-            logits[head].push(logit * shape.softmax_scale());
+    tokens.for_each_block(shape, |block| {
+        let keys = products(key_up, block, latent);
+        for (at, (position, key)) in block.iter().enumerate() {
+            let shared = turned(shape.rope, *position, &key[latent..]);
+            for (head, (query, rotated)) in queries.iter().enumerate() {
+                let own = keys[head * nope..][..nope].iter().zip(query);
+                let logit = own.map(|(keys, q)| q * keys[at]).sum::<f64>() + inner(rotated, &shared);
+                logits[head].push(logit * shape.softmax_scale());
+            }
         }
     });
     let weights: Vec<Vec<f64>> = logits.iter().map(|logits| softmax(logits)).collect();
     let mut outputs = vec![0.0; value_up.rows];
-    let mut at = 0;
-    tokens.for_each(shape, |_, key, _| {
-        let values = product(value_up, &key[..latent]);
-        for (index, (output, value)) in outputs.iter_mut().zip(&values).enumerate() {
-            *output += weights[index / value_width][at] * value;
+    let mut done = 0;
+    tokens.for_each_block(shape, |block| {
+        let values = products(value_up, block, latent);
+        for (index, (output, values)) in outputs.iter_mut().zip(&values).enumerate() {
+            let weights = &weights[index / value_width][done..];
+            weights.iter().zip(&values[..block.len()]).for_each(|(weight, value)| *output += weight * value);
         }
-        at += 1;
+        done += block.len();
     });
     outputs
 }
@@ -345,6 +396,23 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 fn product(matrix: &Matrix<f64>, vector: &[f64]) -> Vec<f64> {
     let (columns, mut scratch) = (0..matrix.columns, Vec::new());
     (0..matrix.rows).map(|row| inner(matrix.row(row, &columns, &mut scratch), vector)).collect()
+}
+
+/// The matrix times the first `columns` numbers of every token of a block: for each row, the products side by side.
+fn products(matrix: &Matrix<f64>, block: &[(u64, Vec<f64>)], columns: usize) -> Vec<[f64; SIDE_BY_SIDE]> {
+    let mut vectors = vec![[0.0; SIDE_BY_SIDE]; columns];
+    for (at, (_, vector)) in block.iter().enumerate() {
+        vectors.iter_mut().zip(vector).for_each(|(into, value)| into[at] = *value);
+    }
+    let (all, mut scratch) = (0..columns, Vec::new());
+    let of_row = |row| {
+        let mut sums = [0.0; SIDE_BY_SIDE];
+        for (weight, values) in matrix.row(row, &all, &mut scratch).iter().zip(&vectors) {
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value);
+        }
+        sums
+    };
+    (0..matrix.rows).map(of_row).collect()
 }
 
 fn inner(a: &[f64], b: &[f64]) -> f64 {

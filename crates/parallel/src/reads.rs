@@ -45,36 +45,63 @@ impl Reads {
     }
 }
 
-fn attention(shape: &LayerShape, layout: Layout, options: &Options) -> f64 {
-    let hidden = f64::from(shape.hidden);
-    let computed = f64::from(shape.query_heads() / layout.widths().attention_tensor);
-    let output = f64::from(shape.query_heads() / layout.stage_ranks());
-    let projected = hidden * output * f64::from(shape.value_width());
-    match shape.attention {
-        Attention::Grouped { kv_heads, head_dim, .. } => {
-            let cached = f64::from(kv_heads.div_ceil(layout.widths().attention_tensor));
-            hidden * (computed + 2.0 * cached) * f64::from(head_dim) + projected
-        }
-        Attention::Latent {
-            q_lora_rank,
-            kv_lora_rank,
-            qk_nope_head_dim,
-            qk_rope_head_dim,
-            v_head_dim,
-            ..
-        } => {
-            let [latent, nope, rope, value] =
-                [kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim].map(f64::from);
-            let inputs = q_lora_rank.map_or(hidden, f64::from);
-            let down = q_lora_rank.map_or(0.0, |rank| hidden * f64::from(rank));
-            let expanded = if options.expansion == Expansion::AfterExchange { output } else { computed };
-            down + inputs * computed * (nope + rope)
-                + hidden * (latent + rope)
-                + computed * nope * latent
-                + expanded * value * latent
-                + projected
+/// Weights of a layer's attention by what they are shared over \[numbers\].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionNumbers {
+    /// Projections before attention of a rank's Q / TPA heads, `W_UK` among them: the same on every rank of a KVP group.
+    pub before: f64,
+    /// `W_UV` of one head; 0 where values are cached as they are.
+    pub expansion_of_head: f64,
+    /// The slice of the output projection of one head.
+    pub output_of_head: f64,
+}
+
+impl AttentionNumbers {
+    /// Of a rank whose heads are shared by `tensor` ranks, in a model that is `hidden` wide.
+    #[must_use]
+    pub fn new(attention: &Attention, hidden: u32, tensor: u32) -> Self {
+        let (hidden, tensor) = (f64::from(hidden), f64::from(tensor));
+        match *attention {
+            Attention::Grouped { query_heads, kv_heads, head_dim } => {
+                let (heads, width) = (f64::from(query_heads) / tensor, f64::from(head_dim));
+                let cached = (f64::from(kv_heads) / tensor).ceil();
+                Self {
+                    before: hidden * (heads + 2.0 * cached) * width,
+                    expansion_of_head: 0.0,
+                    output_of_head: hidden * width,
+                }
+            }
+            Attention::Latent {
+                query_heads,
+                q_lora_rank,
+                kv_lora_rank,
+                qk_nope_head_dim,
+                qk_rope_head_dim,
+                v_head_dim,
+            } => {
+                let heads = f64::from(query_heads) / tensor;
+                let [latent, nope, rope, value] =
+                    [kv_lora_rank, qk_nope_head_dim, qk_rope_head_dim, v_head_dim].map(f64::from);
+                let inputs = q_lora_rank.map_or(hidden, f64::from);
+                let down = q_lora_rank.map_or(0.0, |rank| hidden * f64::from(rank));
+                let queries = down + inputs * heads * (nope + rope);
+                Self {
+                    before: queries + hidden * (latent + rope) + heads * nope * latent,
+                    expansion_of_head: value * latent,
+                    output_of_head: hidden * value,
+                }
+            }
         }
     }
+}
+
+fn attention(shape: &LayerShape, layout: Layout, options: &Options) -> f64 {
+    let tensor = layout.widths().attention_tensor;
+    let numbers = AttentionNumbers::new(&shape.attention, shape.hidden, tensor);
+    let computed = f64::from(shape.query_heads() / tensor);
+    let output = f64::from(shape.query_heads() / layout.stage_ranks());
+    let expanded = if options.expansion == Expansion::AfterExchange { output } else { computed };
+    numbers.before + expanded * numbers.expansion_of_head + output * numbers.output_of_head
 }
 
 fn ffn(shape: &LayerShape, layout: Layout, options: &Options, batch: u64) -> f64 {

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub};
 
-/// A floating-point type in which layers are executed.
-pub trait Real:
+/// f32 and f64 alike: what every computation with layers needs of its numbers.
+pub trait Number:
     Copy
     + Debug
     + Default
@@ -26,8 +26,6 @@ pub trait Real:
     const ONE: Self;
     /// The maximum over nothing.
     const NEG_INFINITY: Self;
-    /// Format in which it travels without loss.
-    const WIRE: Wire;
 
     /// The nearest value.
     fn of(value: f64) -> Self;
@@ -35,6 +33,13 @@ pub trait Real:
     fn of_f32(value: f32) -> Self;
     /// The same value as f64, exactly.
     fn get(self) -> f64;
+}
+
+/// A number in which layers are executed here.
+pub trait Real: Number {
+    /// Format in which it travels without loss.
+    const WIRE: Wire;
+
     /// e to this power.
     #[must_use]
     fn exp(self) -> Self;
@@ -51,11 +56,10 @@ pub trait Real:
 
 macro_rules! real {
     ($type:ident, $wire:expr, $of:expr) => {
-        impl Real for $type {
+        impl Number for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NEG_INFINITY: Self = $type::NEG_INFINITY;
-            const WIRE: Wire = $wire;
 
             #[inline]
             fn of(value: f64) -> Self {
@@ -69,6 +73,11 @@ macro_rules! real {
             fn get(self) -> f64 {
                 f64::from(self)
             }
+        }
+
+        impl Real for $type {
+            const WIRE: Wire = $wire;
+
             #[inline]
             fn exp(self) -> Self {
                 $type::exp(self)
@@ -90,6 +99,7 @@ macro_rules! real {
     };
 }
 
+#[inline]
 #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
 fn to_f32(value: f64) -> f32 {
     value as f32

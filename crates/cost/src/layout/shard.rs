@@ -1,6 +1,6 @@
 //! How many numbers of a layer one rank holds: its shard of the weights and of one cached token.
 
-use helix_parallel::{Layout, shared_expert_tensor};
+use helix_parallel::{AttentionNumbers, Layout, shared_expert_tensor};
 use helix_spec::{Attention, ModelShape, NumberFormat, RankLayout};
 
 use super::config::Config;
@@ -25,47 +25,28 @@ pub(super) struct AttentionShard {
 impl AttentionShard {
     pub fn new(model: &ModelShape, config: Config) -> Self {
         let tensor = f64::from(config.tensor());
-        let ranks = f64::from(config.output_ranks());
-        let hidden = f64::from(model.hidden);
         let (Attention::Grouped { query_heads, .. } | Attention::Latent { query_heads, .. }) =
             model.attention;
-        let all_heads = f64::from(query_heads);
-        let heads = all_heads / tensor;
-        match model.attention {
+        let numbers = AttentionNumbers::new(&model.attention, model.hidden, config.tensor());
+        let heads = f64::from(query_heads) / tensor;
+        let (cached, flops_a_token, width) = match model.attention {
             Attention::Grouped { kv_heads, head_dim, .. } => {
                 let (width, kv) = (f64::from(head_dim), (f64::from(kv_heads) / tensor).ceil());
-                Self {
-                    before: hidden * heads * width + 2.0 * hidden * kv * width,
-                    after: all_heads / ranks * width * hidden,
-                    heads,
-                    cached: 2.0 * kv * width,
-                    flops_a_token: 4.0 * heads * width,
-                    partial: heads * width,
-                }
+                (2.0 * kv * width, 4.0 * heads * width, width)
             }
-            Attention::Latent {
-                q_lora_rank,
-                kv_lora_rank,
-                qk_nope_head_dim,
-                qk_rope_head_dim,
-                v_head_dim,
-                ..
-            } => {
-                let (latent, nope) = (f64::from(kv_lora_rank), f64::from(qk_nope_head_dim));
-                let (rope, value) = (f64::from(qk_rope_head_dim), f64::from(v_head_dim));
-                let query = match q_lora_rank.map(f64::from) {
-                    Some(rank) => hidden * rank + rank * heads * (nope + rope),
-                    None => hidden * heads * (nope + rope),
-                };
-                Self {
-                    before: query + hidden * (latent + rope) + heads * nope * latent,
-                    after: all_heads / ranks * value * (latent + hidden),
-                    heads,
-                    cached: latent + rope,
-                    flops_a_token: 2.0 * heads * (latent + rope + latent),
-                    partial: heads * latent,
-                }
+            Attention::Latent { kv_lora_rank, qk_rope_head_dim, .. } => {
+                let (latent, rope) = (f64::from(kv_lora_rank), f64::from(qk_rope_head_dim));
+                (latent + rope, 2.0 * heads * (latent + rope + latent), latent)
             }
+        };
+        let of_head = numbers.expansion_of_head + numbers.output_of_head;
+        Self {
+            before: numbers.before,
+            after: f64::from(query_heads) / f64::from(config.output_ranks()) * of_head,
+            heads,
+            cached,
+            flops_a_token,
+            partial: heads * width,
         }
     }
 

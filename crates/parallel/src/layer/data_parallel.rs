@@ -44,7 +44,8 @@ pub(super) fn finish_layer<T: Real>(
             let group = part.layout.stage_group(part.rank);
             let operation = Operation::AllGather;
             let data = normed.clone();
-            let everybody = exchange(ranks, Exchange { operation, group: &group, wire, data })?;
+            // Tokens travel as they are: each rank routes what the token's own rank has, not a rounded copy of it.
+            let everybody = exchange(ranks, Exchange { operation, group: &group, wire: T::WIRE, data })?;
             let data = part.routed(experts, &expert_shape, &everybody);
             let operation = Operation::ReduceScatter;
             let mut output = exchange(ranks, Exchange { operation, group: &group, wire, data })?;

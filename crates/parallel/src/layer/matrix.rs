@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::math::dot;
-use crate::{Real, Wire};
+use crate::{Number as _, Real, Wire};
 
 /// Columns that share a scale in [`Packing::Q8`].
 pub const Q8_BLOCK: usize = 32;

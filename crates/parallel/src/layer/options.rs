@@ -106,8 +106,8 @@ pub struct Options {
     pub tokens: TokenSplit,
     /// HOP-B: in how many chunks requests pass attention, each exchanged while the next is computed. 1 for none at once.
     pub chunks: u32,
-    /// Format in which partial attention, summands and sums travel. The residual stream, where it is handed over, keeps its
-    /// own.
+    /// Format in which partial attention, summands and sums travel. The residual stream where it is handed over, and tokens
+    /// on their way to experts, keep their own.
     pub wire: Wire,
     /// Who owns which position.
     pub ownership: Ownership,

@@ -74,6 +74,7 @@ fn two_hundred_decode_steps_stay_exact() {
         for layout in layouts {
             assert_exact::<f64>(&case, layout, &options::<f64>());
             assert_exact::<f32>(&case, layout, &options::<f32>());
+            assert_exact::<f32>(&case, layout, &Options { wire: Wire::Bf16, ..options::<f32>() });
         }
     }
 }

@@ -3,5 +3,7 @@
 mod equivalences;
 mod layouts;
 mod mutations;
+mod scale;
 mod support;
 mod volume;
+mod volume_ways;

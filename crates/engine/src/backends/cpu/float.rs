@@ -1,37 +1,9 @@
 //! The two types in which layers are computed, with functions that give the same bits on every machine.
 
-use std::fmt::Debug;
-use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Sub};
+use helix_parallel::Number;
 
 /// f32 for serving, f64 for tests of exactness.
-pub trait Float:
-    Copy
-    + Debug
-    + Default
-    + PartialOrd
-    + Send
-    + Sync
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + AddAssign
-    + MulAssign
-    + 'static
-{
-    /// Zero.
-    const ZERO: Self;
-    /// One.
-    const ONE: Self;
-    /// The maximum over nothing.
-    const NEG_INFINITY: Self;
-
-    /// The nearest value.
-    fn of(value: f64) -> Self;
-    /// The same value.
-    fn of_f32(value: f32) -> Self;
-    /// The same value as f64.
-    fn get(self) -> f64;
+pub trait Float: Number {
     /// The nearest f32.
     fn to_f32(self) -> f32;
     /// `self * a + b`, rounded once on every machine.
@@ -46,23 +18,6 @@ pub trait Float:
 }
 
 impl Float for f32 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-    const NEG_INFINITY: Self = Self::NEG_INFINITY;
-
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
-    fn of(value: f64) -> Self {
-        value as Self
-    }
-    #[inline]
-    fn of_f32(value: f32) -> Self {
-        value
-    }
-    #[inline]
-    fn get(self) -> f64 {
-        f64::from(self)
-    }
     #[inline]
     fn to_f32(self) -> f32 {
         self
@@ -82,22 +37,6 @@ impl Float for f32 {
 }
 
 impl Float for f64 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-    const NEG_INFINITY: Self = Self::NEG_INFINITY;
-
-    #[inline]
-    fn of(value: f64) -> Self {
-        value
-    }
-    #[inline]
-    fn of_f32(value: f32) -> Self {
-        Self::from(value)
-    }
-    #[inline]
-    fn get(self) -> f64 {
-        self
-    }
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is meant")]
     fn to_f32(self) -> f32 {
