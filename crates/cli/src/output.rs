@@ -27,10 +27,19 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stdout.write(bytes)
+        self.stdout.write(bytes).map_err(named)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stdout.flush()
+        self.stdout.flush().map_err(named)
     }
+}
+
+/// The error with the name of what could not be written.
+fn named(error: io::Error) -> io::Error {
+    // Writing is tried again after these; their kind must stay, and a message would cost an allocation each time.
+    if error.kind() == io::ErrorKind::Interrupted {
+        return error;
+    }
+    io::Error::new(error.kind(), format!("standard output cannot be written: {error}"))
 }

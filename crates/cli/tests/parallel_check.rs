@@ -57,10 +57,16 @@ fn every_planted_bug_ends_with_code_1_and_names_the_layouts() {
 
 #[test]
 fn scenarios_run_by_name_and_unknown_ones_are_refused() {
-    let output =
-        helix(&["parallel", "check", "--scenario", "gqa-1x64", "--precision", "f32", "--format", "json"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(json(&output)["rows"][0]["kvp"], 2);
+    let scenario = |more: &[&str]| {
+        let named = ["parallel", "check", "--precision", "f32", "--format", "json", "--scenario"];
+        let output = helix(&[&named[..], more].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        json(&output)["rows"][0].clone()
+    };
+    let row = scenario(&["gqa-1x64"]);
+    assert_eq!((&row["kvp"], &row["oracle"]), (&Value::from(2), &Value::from("plain")));
+    assert_eq!(scenario(&["mla-1x64"])["oracle"], "expanded");
+    assert_eq!(scenario(&["mla-1x64", "--oracle", "absorbed"])["oracle"], "absorbed");
     let unknown = helix(&["parallel", "check", "--scenario", "mla-3x3"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("mla-1x1048576"));
@@ -68,6 +74,34 @@ fn scenarios_run_by_name_and_unknown_ones_are_refused() {
     assert_eq!(indivisible.status.code(), Some(2));
     let message = String::from_utf8_lossy(&indivisible.stderr).into_owned();
     assert!(message.contains("query heads = 16 does not divide by TPA × KVP = 3"), "{message}");
+}
+
+#[test]
+fn flags_of_scenarios_are_refused_without_one() {
+    for flag in [["--kvp", "4"], ["--oracle", "absorbed"]] {
+        let output = helix(&["parallel", "check", "--ranks", "1", flag[0], flag[1]]);
+        assert_eq!(output.status.code(), Some(2));
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(message.contains(&format!("{} has no effect without --scenario", flag[0])), "{message}");
+        assert!(message.contains("name a scenario or leave it out"), "{message}");
+    }
+}
+
+/// Nothing that is printed is lost in silence, and the error says where it should have gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_standard_output_is_named() {
+    for format in ["text", "json"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has a full device");
+        let output = Command::new(env!("CARGO_BIN_EXE_helix"))
+            .args(["parallel", "check", "--ranks", "1", "--steps", "1", "--format", format])
+            .stdout(full)
+            .output()
+            .expect("the built helix starts");
+        assert_eq!(output.status.code(), Some(1));
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(message.contains("standard output cannot be written: No space left"), "{message}");
+    }
 }
 
 /// The original's underscore spellings, its line, aliased experts and the label of oversubscription.
@@ -85,6 +119,7 @@ fn the_bench_measures_and_checks_a_layer() {
     assert_eq!(lines.len(), 2);
     for (line, context) in lines.iter().zip([64, 128]) {
         assert_eq!(line["check"]["passed"], true, "{line}");
+        assert_eq!(line["check"]["oracle"], "expanded", "{line}");
         let original = line["original"].as_str().expect("the original's line");
         let start = format!(
             "Rank 0 2-GPU: time taken for 2 steps of moe, ctx_len/ctx_len_per_gpu/tp/kvp/ep: {context}/{}/1/2/2: ",
@@ -114,6 +149,17 @@ fn impossible_benches_are_refused_with_what_to_change() {
     assert_eq!(code, Some(2));
     assert!(message.contains("--ctx-len-end 32 is below"), "{message}");
     assert_eq!(refused(&["--type", "v4"]).0, Some(2));
+    for (arguments, expected) in [
+        (&["--dense", "--experts-held", "2"][..], "--experts-held has no effect with --dense"),
+        (&["--experts-held", "73"], "--experts-held 73 is more than the 72 routed experts"),
+        (&["--dense", "--compare"], "--compare has no effect with a single rank"),
+        (&["--dense", "--chunks", "4", "--batch", "3"], "--chunks 4 is more than --batch 3"),
+        (&["--dense", "--oracle", "expanded"], "--check"),
+    ] {
+        let (code, message) = refused(arguments);
+        assert_eq!(code, Some(2), "{message}");
+        assert!(message.contains(expected), "{message}");
+    }
     if cfg!(target_os = "linux") {
         let (code, message) = refused(&["--dense", "--ctx-len-start", "4294967296", "--batch", "4096"]);
         assert_eq!(code, Some(4));

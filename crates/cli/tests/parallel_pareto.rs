@@ -136,4 +136,16 @@ fn wrong_input_is_refused_with_a_way_out() {
     let message = refused(&["--model", "llama-3.1-405b", "--context", "1099511627776"], 4);
     assert!(message.contains("lower --context"), "{message}");
     assert!(refused(&["--figure1", "--svg", "/dev/null/f.svg"], 1).contains("cannot be written"));
+    assert!(refused(&["--threads", "0"], 2).contains("a whole number from 1 to"));
+    let message = refused(&["--figure1", "--model", "deepseek-r1", "--context", "1M"], 2);
+    assert!(message.contains("--model and --context have no effect with --figure1"), "{message}");
+    assert!(message.contains("leave --figure1 out to sweep a model"), "{message}");
+    for flag in [&["--weights", "fp8"][..], &["--cache", "fp8"], &["--by-context"], &["--threads", "1"]] {
+        let message = refused(&[&["--figure1"], flag].concat(), 2);
+        assert!(message.contains(&format!("{} has no effect", flag[0])), "{message}");
+    }
+    let message = refused(&["--csv", "same.txt", "--svg", "./same.txt"], 2);
+    assert!(message.contains("--csv and --svg both name ./same.txt; give each"), "{message}");
+    let hardware = file.to_str().unwrap();
+    assert!(refused(&["--hardware", hardware, "--html", hardware], 2).contains("--hardware and --html"));
 }

@@ -131,7 +131,12 @@ fn what_cannot_be_is_refused_with_a_way_out() {
     assert!(message.contains("needs 16 GPUs"), "{message}");
     let message = refused(&[&at("8", "64Ki")[..], &["--layout", "tp=8"]].concat(), 2);
     assert!(message.contains("allowed are pp, tpa, kvp, tpf, ep"), "{message}");
-    assert!(refused(&at("0", "64Ki"), 2).contains("gpus"));
+    let message = refused(&at("0", "64Ki"), 2);
+    assert!(message.contains("gpus") && message.contains("a whole number from 1 to"), "{message}");
+    let message = refused(&[&at("8", "64Ki")[..], &["--batch", "0"]].concat(), 2);
+    assert!(message.contains("batch") && message.contains("a whole number from 1 to"), "{message}");
+    let message = refused(&[&at("8", "64Ki")[..], &["--layout", "kvp=2,tpa=4,KVP=4"]].concat(), 2);
+    assert!(message.contains("`kvp` stands twice"), "{message}");
     assert!(refused(&at("4096", "64Ki"), 2).contains("allowed are 1 to 1024"));
     assert!(refused(&[&at("8", "64Ki")[..], &["--ttl", "20"]].concat(), 2).contains("ms"));
     assert!(

@@ -1,7 +1,7 @@
 //! What the commands of this group read from flags: models, hardware, formats, contexts.
 
-use std::num::NonZeroUsize;
-use std::path::Path;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
 
 use helix_cost::layout::Hardware;
 use helix_spec::{MAX_DESCRIPTION_BYTES, ModelShape, NumberFormat, Source, read_text};
@@ -23,7 +23,8 @@ pub fn model(name: &str) -> Result<ModelShape, Failure> {
 }
 
 /// Threads to work on: as many as the machine has, unless told.
-pub fn threads(told: Option<NonZeroUsize>) -> NonZeroUsize {
+pub fn threads(told: Option<NonZeroU32>) -> NonZeroUsize {
+    let told = told.and_then(|told| NonZeroUsize::try_from(told).ok());
     told.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
 }
 
@@ -32,6 +33,50 @@ pub fn format(text: &str) -> Result<NumberFormat, String> {
     let parsed: Result<NumberFormat, serde::de::value::Error> =
         NumberFormat::deserialize(text.into_deserializer());
     parsed.map_err(|_| format!("`{text}` is not one of f32, bf16, f16, fp8, q8_0, fp4"))
+}
+
+/// Its name in files and flags.
+pub fn format_name(format: NumberFormat) -> &'static str {
+    match format {
+        NumberFormat::F32 => "f32",
+        NumberFormat::Bf16 => "bf16",
+        NumberFormat::F16 => "f16",
+        NumberFormat::Fp8 => "fp8",
+        NumberFormat::Q8_0 => "q8_0",
+        NumberFormat::Fp4 => "fp4",
+    }
+}
+
+/// A whole number of at least 1.
+pub fn at_least_one(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| format!("`{text}` is not a whole number from 1 to {}", u32::MAX))
+}
+
+/// Refuses flags that were given and change nothing.
+pub fn without_effect(given: &[(&str, bool)], why: &str) -> Result<(), Failure> {
+    let flags: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
+    if flags.is_empty() {
+        return Ok(());
+    }
+    let have = if flags.len() == 1 { "has" } else { "have" };
+    Err(Failure::usage(format!("{} {have} no effect {why}", flags.join(" and "))))
+}
+
+/// Refuses to write two things into one file, or one over a file that is read.
+pub fn distinct_files(files: &[(&str, Option<&PathBuf>)]) -> Result<(), Failure> {
+    let mut seen: Vec<(&str, PathBuf)> = Vec::new();
+    for (flag, path) in files.iter().filter_map(|(flag, path)| Some((*flag, (*path)?))) {
+        // Links are not followed: a file that is not there yet has none.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        if let Some((other, _)) = seen.iter().find(|(_, known)| *known == whole) {
+            let path = path.display();
+            return Err(Failure::usage(format!(
+                "{other} and {flag} both name {path}; give each a file of its own"
+            )));
+        }
+        seen.push((flag, whole));
+    }
+    Ok(())
 }
 
 /// The longest context that a flag may ask for \[tokens\].
@@ -75,5 +120,19 @@ mod tests {
     fn formats_are_those_of_files() {
         assert_eq!(format("q8_0"), Ok(NumberFormat::Q8_0));
         assert!(format("int4").unwrap_err().contains("fp4"));
+        for name in ["f32", "bf16", "f16", "fp8", "q8_0", "fp4"] {
+            assert_eq!(format(name).map(format_name), Ok(name));
+        }
+    }
+
+    #[test]
+    fn one_file_is_not_written_twice() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let refused = |a: &str, b: &str| {
+            let (a, b) = (path(a), path(b));
+            distinct_files(&[("--csv", a.as_ref()), ("--html", None), ("--svg", b.as_ref())]).is_err()
+        };
+        assert!(refused("x", "x") && refused("x", "./x") && refused("/a/./b", "/a/b"));
+        assert!(!refused("x", "y") && !refused("a/x", "x"));
     }
 }

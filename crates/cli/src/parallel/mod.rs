@@ -6,6 +6,7 @@ mod check;
 mod inputs;
 mod memory;
 mod numbers;
+mod oracle;
 mod pareto;
 mod plan;
 mod progress;
@@ -27,7 +28,8 @@ enum Command {
     /// Prove that every layout computes what one rank computes
     Check(check::Arguments),
     /// Measure on this machine
-    Bench(bench::Arguments),
+    #[command(subcommand)]
+    Bench(bench::Command),
     /// Sweep layouts and baselines: the frontier between interactivity and throughput
     Pareto(pareto::Arguments),
     /// Choose the layout of a machine's GPUs for a context and a latency target
@@ -38,7 +40,7 @@ enum Command {
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     match &arguments.command {
         Command::Check(arguments) => check::run(arguments, output),
-        Command::Bench(arguments) => bench::run(arguments, output),
+        Command::Bench(command) => bench::run(command, output),
         Command::Pareto(arguments) => pareto::run(arguments, output),
         Command::Plan(arguments) => plan::run(arguments, output),
     }

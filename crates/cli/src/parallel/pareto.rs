@@ -13,7 +13,7 @@ mod json;
 mod pictures;
 mod text;
 
-use std::num::NonZeroUsize;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use helix_cost::layout::{Formats, Hardware, OutputProjection};
@@ -29,6 +29,9 @@ use evaluation::Evaluation;
 /// The models of the paper's evaluation.
 const DEFAULT_MODELS: [&str; 2] = ["deepseek-r1", "llama-3.1-405b"];
 
+/// The context of the paper's evaluation \[tokens\].
+const DEFAULT_CONTEXT: u64 = 1_000_000;
+
 /// What to sweep and where to write it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -40,24 +43,24 @@ pub struct Arguments {
     /// A model: a preset or a folder; may be repeated [default: deepseek-r1 and llama-3.1-405b]
     #[arg(long)]
     model: Vec<String>,
-    /// Tokens of context of every request: 65536, 64Ki, 1M
-    #[arg(long, default_value = "1M", value_parser = inputs::tokens)]
-    context: u64,
+    /// Tokens of context of every request: 65536, 64Ki [default: 1M]
+    #[arg(long, value_parser = inputs::tokens)]
+    context: Option<u64>,
     /// Hardware constants [default: one GB200 NVL72, 64 of its GPUs]
     #[arg(long, value_name = "FILE")]
     hardware: Option<PathBuf>,
-    /// How weights are stored
-    #[arg(long, default_value = "fp4", value_parser = inputs::format)]
-    weights: NumberFormat,
-    /// How keys and values are stored
-    #[arg(long, default_value = "fp4", value_parser = inputs::format)]
-    cache: NumberFormat,
+    /// How weights are stored [default: fp4]
+    #[arg(long, value_parser = inputs::format)]
+    weights: Option<NumberFormat>,
+    /// How keys and values are stored [default: fp4]
+    #[arg(long, value_parser = inputs::format)]
+    cache: Option<NumberFormat>,
     /// Sweep contexts from 4Ki to 4Mi too, to show from where on Helix pays
-    #[arg(long, conflicts_with = "figure1")]
+    #[arg(long)]
     by_context: bool,
     /// Threads to work on [default: all processors]
-    #[arg(long)]
-    threads: Option<NonZeroUsize>,
+    #[arg(long, value_parser = inputs::at_least_one)]
+    threads: Option<NonZeroU32>,
     /// Print the rooflines of the paper's figure 1 and the timing of its figure 3 instead
     #[arg(long)]
     figure1: bool,
@@ -85,6 +88,15 @@ enum Projection {
 
 /// Sweeps and reports.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    inputs::distinct_files(&[
+        ("--hardware", arguments.hardware.as_ref()),
+        ("--csv", arguments.csv.as_ref()),
+        ("--svg", arguments.svg.as_ref()),
+        ("--html", arguments.html.as_ref()),
+    ])?;
+    if arguments.figure1 {
+        refuse_sweep_flags(arguments)?;
+    }
     let hardware = inputs::hardware(arguments.hardware.as_deref())?;
     if arguments.figure1 {
         let projection = match arguments.output_projection {
@@ -109,15 +121,31 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     }
 }
 
+/// Flags of the sweep, which `--figure1` does not make.
+fn refuse_sweep_flags(arguments: &Arguments) -> Result<(), Failure> {
+    let given = [
+        ("--model", !arguments.model.is_empty()),
+        ("--context", arguments.context.is_some()),
+        ("--weights", arguments.weights.is_some()),
+        ("--cache", arguments.cache.is_some()),
+        ("--by-context", arguments.by_context),
+        ("--threads", arguments.threads.is_some()),
+    ];
+    let why = "with --figure1, whose layer, formats and contexts are the paper's; leave --figure1 out to sweep a model, \
+               or the other flags to print the figure";
+    inputs::without_effect(&given, why)
+}
+
 fn evaluate(arguments: &Arguments, hardware: &Hardware) -> Result<Evaluation, Failure> {
     let names: Vec<&str> = match arguments.model.as_slice() {
         [] => DEFAULT_MODELS.to_vec(),
         names => names.iter().map(String::as_str).collect(),
     };
     let models = names.into_iter().map(inputs::model).collect::<Result<Vec<_>, _>>()?;
-    let formats = Formats { weights: arguments.weights, cache: arguments.cache };
+    let fp4 = |told: Option<NumberFormat>| told.unwrap_or(NumberFormat::Fp4);
+    let formats = Formats { weights: fp4(arguments.weights), cache: fp4(arguments.cache) };
     let threads = inputs::threads(arguments.threads);
-    let mut evaluation = Evaluation::new(hardware, formats, arguments.context);
+    let mut evaluation = Evaluation::new(hardware, formats, arguments.context.unwrap_or(DEFAULT_CONTEXT));
     for model in models {
         evaluation.add(model, arguments.by_context, threads)?;
     }

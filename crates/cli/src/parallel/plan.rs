@@ -40,7 +40,7 @@ pub struct Arguments {
     #[arg(long)]
     model: String,
     /// GPUs of the machine
-    #[arg(long)]
+    #[arg(long, value_parser = inputs::at_least_one)]
     gpus: NonZeroU32,
     /// What they are: a name of the device catalogue, or GB200-NVL72, the hardware of `helix parallel pareto`
     #[arg(long, required_unless_present = "hardware", conflicts_with = "hardware")]
@@ -58,7 +58,7 @@ pub struct Arguments {
     #[arg(long, value_parser = target)]
     ttl: Option<SimTime>,
     /// Requests to serve at once [default: as many as the target and the memory allow, one without --ttl]
-    #[arg(long)]
+    #[arg(long, value_parser = inputs::at_least_one)]
     batch: Option<NonZeroU32>,
     /// Judge this layout too: pp=1,tpa=4,kvp=2,tpf=8,ep=1, where what is left out is 1 (tpf: what fills up)
     #[arg(long)]
@@ -167,12 +167,16 @@ fn judge(study: &Study<'_>, demand: Demand, text: &str) -> Result<Result<Choice,
 
 fn parse_layout(text: &str) -> Result<RankLayout, String> {
     let mut layout = RankLayout::SINGLE;
-    let mut ffn = None;
+    let (mut ffn, mut seen) = (None, Vec::new());
     for part in text.split(',') {
         let malformed = || format!("--layout: `{part}` is not of the form tpa=4");
         let (name, value) = part.split_once('=').ok_or_else(malformed)?;
         let value: u32 = value.trim().parse().map_err(|_| malformed())?;
-        match name.trim().to_ascii_lowercase().as_str() {
+        let name = name.trim().to_ascii_lowercase();
+        if seen.contains(&name) {
+            return Err(format!("--layout: `{name}` stands twice in `{text}`; keep one of the two"));
+        }
+        match name.as_str() {
             "pp" => layout.pipeline = value,
             "tpa" => layout.attention_tensor = value,
             "kvp" => layout.kv = value,
@@ -182,6 +186,7 @@ fn parse_layout(text: &str) -> Result<RankLayout, String> {
                 return Err(format!("--layout: unknown width `{other}`; allowed are pp, tpa, kvp, tpf, ep"));
             }
         }
+        seen.push(name);
     }
     let ranks = layout.attention_tensor.saturating_mul(layout.kv);
     let fill = ranks.checked_div(layout.expert).unwrap_or(1);
@@ -198,7 +203,9 @@ mod tests {
         let layout = parse_layout("tpa=2, KVP=4,ep=4").unwrap();
         assert_eq!((layout.ffn_tensor, layout.pipeline, layout.ranks()), (2, 1, Some(8)));
         assert_eq!(parse_layout("tpf=3").unwrap().ffn_tensor, 3);
-        for bad in ["", "tpa", "tpa=x", "tp=4", "kvp=-1", "tpa=4;kvp=2", "ep=99999999999"] {
+        for bad in
+            ["", "tpa", "tpa=x", "tp=4", "kvp=-1", "tpa=4;kvp=2", "kvp=2,tpa=4,KVP=2", "ep=99999999999"]
+        {
             assert!(parse_layout(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_layout("ep=0").unwrap().expert, 0);

@@ -1,16 +1,17 @@
 //! `helix parallel bench layer`: the flags of TensorRT-LLM's `test_helix_deepseek.py`, here on CPU threads.
 
-use helix_parallel::oracle::Form;
 use helix_parallel::{
-    Case, CaseSpec, Combine, FfnShape, LayerShape, LayerWeights, Layout, Options, Packing, Reads, Request,
-    Wire, shapes,
+    Case, CaseSpec, Combine, FfnShape, LayerShape, LayerWeights, Layout, Ledger, LedgerError, Options,
+    Packing, Reads, Request, Wire, shapes,
 };
 use helix_spec::{Bytes, RankLayout};
 
 use crate::exit_codes::{Failure, Kind};
 use crate::output::Output;
 
+use super::super::inputs::without_effect;
 use super::super::memory;
+use super::super::oracle::OracleForm;
 use super::super::progress::Progress;
 use super::measure::{Plan, measure};
 use super::report::{Line, Report};
@@ -107,13 +108,16 @@ pub struct Arguments {
     /// How partial attention is merged
     #[arg(long, value_enum, default_value_t = Merge::A2a)]
     combine: Merge,
-    /// Compare the first step with the single-rank oracle in f64
+    /// Compare the first step with the single-rank oracle in f64: deviations relative to its largest output
     #[arg(long)]
     check: bool,
-    /// Measure one rank as well and print the ratio
+    /// How the oracle computes latent attention
+    #[arg(long, value_enum, requires = "check")]
+    oracle: Option<OracleForm>,
+    /// Measure one rank as well and print its time divided by that of the layout: 2 is twice as fast
     #[arg(long)]
     compare: bool,
-    /// Routed experts whose weights are held [default: as fit into 2 GiB]
+    /// Of the routed experts so many are held, and the others share their weights [default: as fit into 2 GiB]
     #[arg(long, alias = "experts_held", value_parser = clap::value_parser!(u32).range(1..=1024))]
     experts_held: Option<u32>,
 }
@@ -162,6 +166,33 @@ impl Arguments {
         let layout = Layout::new(widths).map_err(Failure::usage)?;
         shape.fits(layout).map_err(Failure::usage)?;
         Ok(layout)
+    }
+
+    /// Refuses flags that would change nothing.
+    fn refuse_ineffective(&self, shape: &LayerShape, layout: Layout) -> Result<(), Failure> {
+        let single = layout == Layout::SINGLE;
+        let why =
+            "with a single rank, which would be compared with itself; raise --tp or --kvp, or leave it out";
+        without_effect(&[("--compare", self.compare && single)], why)?;
+        if self.chunks > self.batch {
+            return Err(Failure::usage(format!(
+                "--chunks {} is more than --batch {}: a chunk has a request at least; lower --chunks or raise --batch",
+                self.chunks, self.batch
+            )));
+        }
+        match (shape.ffn, self.experts_held) {
+            (FfnShape::Dense { .. }, Some(_)) => without_effect(
+                &[("--experts-held", true)],
+                "with --dense, which has no experts; leave out one of the two",
+            ),
+            (FfnShape::Experts(experts), Some(held)) if held > experts.routed => {
+                let routed = experts.routed;
+                Err(Failure::usage(format!(
+                    "--experts-held {held} is more than the {routed} routed experts of the model; allowed are 1 to {routed}"
+                )))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn contexts(&self) -> Result<Vec<u64>, Failure> {
@@ -247,11 +278,15 @@ fn require_memory(arguments: &Arguments, shape: &LayerShape, context: u64) -> Re
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let shape = arguments.shape();
     let layout = arguments.layout(&shape)?;
+    arguments.refuse_ineffective(&shape, layout)?;
     let contexts = arguments.contexts()?;
     for &context in &contexts {
         require_memory(arguments, &shape, context)?;
     }
     let fail = |error: &dyn std::fmt::Display| Failure::new(Kind::Other, error);
+    if arguments.dense && arguments.ep > 1 {
+        eprintln!("note: --ep {} has no effect with --dense: there are no experts", arguments.ep);
+    }
     let mut progress = Progress::new();
     progress.show(|| "drawing the weights".to_owned());
     let experts = experts(arguments, &shape);
@@ -262,18 +297,20 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let options = arguments.options();
     let mut report = Report::new(layout, MODEL_LAYERS, experts);
     for context in contexts {
+        let tokens = u64::from(arguments.batch).saturating_mul(context);
+        let form = arguments.oracle.unwrap_or_default().form(&shape, tokens);
         let spec = CaseSpec {
             layers: vec![shape.clone()],
             requests: vec![Request::new(context); arguments.batch as usize],
             rows: 1,
             steps: 1,
             seed: SEED,
-            form: Form::Absorbed,
+            form,
             packing: arguments.packing(),
             held_experts: held,
         };
         let case = if arguments.check {
-            progress.show(|| format!("context {context}: the oracle computes"));
+            progress.show(|| format!("context {context}: the {} oracle computes", form.name(&shape)));
             Some(Case::build(spec.clone(), |_| ()).map_err(|e| fail(&e))?)
         } else {
             None
@@ -299,9 +336,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         let reads = Reads::of_layer(&shape, layout, &options, (u64::from(arguments.batch), context))
             .map_err(|e| fail(&e))?;
         let kind = if arguments.dense { "dense" } else { "moe" };
+        let longest_part = longest_part(layout, &options, context).map_err(|e| fail(&e))?;
         report.add(Line::new(
             (kind, arguments.batch),
-            context,
+            (context, longest_part),
             (reads, arguments.packing()),
             &measured,
             single.as_ref(),
@@ -310,6 +348,13 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     drop(progress);
     report.write(output)?;
     report.verdict()
+}
+
+/// Cached tokens of the rank that holds most of a request's context.
+fn longest_part(layout: Layout, options: &Options, context: u64) -> Result<u64, LedgerError> {
+    let kv = layout.widths().kv;
+    let ledger = Ledger::new(options.ownership, options.block, kv)?;
+    Ok((0..kv).map(|rank| ledger.local_len(context, context, rank)).max().unwrap_or(context))
 }
 
 /// Of weights, contexts and inputs, as in the original.

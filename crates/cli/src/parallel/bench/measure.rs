@@ -50,8 +50,8 @@ pub struct Measured {
     pub phases: Phases,
     /// What each rank exchanged in all timed steps.
     pub traffic: Vec<Traffic>,
-    /// The first step against the oracle.
-    pub deviation: Option<Deviation>,
+    /// The first step against the oracle, whose form is named.
+    pub deviation: Option<(&'static str, Deviation)>,
     /// Times that a step ran the layer.
     pub repeats: u32,
 }
@@ -79,7 +79,9 @@ pub fn measure(plan: &Plan<'_>) -> Result<Measured, RunError> {
     })?;
     let deviation = plan.case.map(|case| {
         let outputs = results.iter().map(|result| vec![result.first.clone()]).collect();
-        compare(case, &Run { outputs, traffic: Vec::new(), cached: Vec::new() }, plan.layout, plan.options)
+        let run = Run { outputs, traffic: Vec::new(), cached: Vec::new() };
+        let form = case.spec().form.name(&case.spec().layers[0]);
+        (form, compare(case, &run, plan.layout, plan.options))
     });
     let steps = results.first().map(|result| result.steps.clone()).unwrap_or_default();
     Ok(Measured {

@@ -8,21 +8,15 @@ use crate::exit_codes::Failure;
 use crate::output::Output;
 
 /// What to measure.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum Command {
+pub enum Command {
     /// Decode steps of one DeepSeek decoder layer, its ranks as threads of this machine
     Layer(layer::Arguments),
 }
 
 /// Runs the measurement.
-pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
-    match &arguments.command {
+pub fn run(command: &Command, output: &mut Output) -> Result<(), Failure> {
+    match command {
         Command::Layer(arguments) => layer::run(arguments, output),
     }
 }

@@ -14,6 +14,7 @@ use super::measure::{Measured, Phases};
 #[derive(Debug, Serialize)]
 pub struct Line {
     ctx_len: u64,
+    /// Cached tokens of the rank that holds most of them.
     ctx_len_per_gpu: u64,
     batch: u32,
     kind: &'static str,
@@ -58,6 +59,9 @@ struct OneRank {
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Check {
     passed: bool,
+    /// How the oracle computed latent attention.
+    oracle: &'static str,
+    /// Relative to the largest number of the oracle's output.
     worst: Option<f64>,
     tolerance: f64,
     misses: u64,
@@ -68,13 +72,14 @@ impl Line {
     /// From what was measured; what belongs to the whole run is added by [`Report::add`].
     pub fn new(
         (kind, batch): (&'static str, u32),
-        context: u64,
+        (context, longest_part): (u64, u64),
         (reads, packing): (Reads, Packing),
         measured: &Measured,
         single: Option<&Measured>,
     ) -> Self {
         let layer = per_layer(measured);
-        let check = measured.deviation.map(|deviation| Check {
+        let check = measured.deviation.map(|(oracle, deviation)| Check {
+            oracle,
             passed: deviation.passes(),
             worst: Some(deviation.worst).filter(|worst| worst.is_finite()),
             tolerance: tolerance::<f32>(Wire::F32, 1),
@@ -93,7 +98,7 @@ impl Line {
         let calls = measured.steps.len() as f64 * f64::from(measured.repeats);
         Self {
             ctx_len: context,
-            ctx_len_per_gpu: 0,
+            ctx_len_per_gpu: longest_part,
             batch,
             kind,
             steps: measured.steps.len(),
@@ -174,7 +179,6 @@ impl Report {
 
     /// Adds a context.
     pub fn add(&mut self, mut line: Line) {
-        line.ctx_len_per_gpu = line.ctx_len / u64::from(self.kvp);
         line.expected_tpot_ms = line.ms_per_layer * f64::from(self.model_layers);
         line.throughput = 1000.0 * f64::from(line.batch) / line.expected_tpot_ms;
         line.original = format!(
@@ -198,7 +202,7 @@ impl Report {
     /// Writes it as the user asked.
     pub fn write(&self, output: &mut Output) -> Result<(), Failure> {
         if output.format == Format::Json {
-            serde_json::to_writer_pretty(&mut *output, self).map_err(anyhow::Error::from)?;
+            serde_json::to_writer_pretty(&mut *output, self).map_err(std::io::Error::from)?;
             return Ok(writeln!(output)?);
         }
         writeln!(output, "{} ranks as threads on {} cores", self.ranks, self.cores)?;
@@ -259,12 +263,12 @@ impl Line {
                 phases_ms.attention
             )?;
         }
-        if let Some(Check { passed, worst, tolerance, misses, numbers }) = self.check {
+        if let Some(Check { passed, oracle, worst, tolerance, misses, numbers }) = self.check {
             let verdict = if passed { "within" } else { "NOT within" };
             let worst = worst.map_or_else(|| "NaN".to_owned(), |worst| format!("{worst:.1e}"));
             writeln!(
                 output,
-                "  the first step is {verdict} {tolerance:.0e} of the oracle: {worst}, {misses} of {numbers} numbers miss"
+                "  the first step is {verdict} {tolerance:.0e} of the {oracle} oracle: {worst}, {misses} of {numbers} numbers miss"
             )?;
         }
         Ok(())

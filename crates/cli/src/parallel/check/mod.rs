@@ -9,6 +9,8 @@ use helix_parallel::{Fault, Options, Wire};
 use crate::exit_codes::{Failure, Kind};
 use crate::output::Output;
 
+use super::inputs;
+use super::oracle::OracleForm;
 use super::progress::Progress;
 use report::Report;
 use scenarios::Scenario;
@@ -23,7 +25,9 @@ const EXAMPLES: &str = "Examples:
   helix parallel check --scenario mla-1x1048576 --kvp 2 --kvp 8
   helix parallel check --ranks 4 --plant dropped-shard  see that a bug is caught
 
-Every number of every rank is compared; a deviation is relative to the largest number of the oracle's output.
+Every number of every rank is compared; a deviation is relative to the largest number of the oracle's output of the whole
+batch at that step. The oracle is a plain computation on one rank in f64; of latent attention it expands the keys and
+values of every token and head, in scenarios where that takes half a minute at the most, unless --oracle says otherwise.
 Tolerances of a layer: 1e-12 in f64, 5e-5 in f32, 6e-3 in f32 where bf16 is exchanged; layouts with two pipeline
 stages run two layers. Exit code 1 when any number misses.";
 
@@ -40,9 +44,12 @@ pub struct Arguments {
     /// Instead of all layouts, a scenario of TensorRT-LLM's Helix tests by its name, batch × context; `all` for all
     #[arg(long, value_parser = scenarios::parser(), conflicts_with_all = ["ranks", "steps"])]
     scenario: Vec<String>,
-    /// Ranks that share the sequence in scenarios
-    #[arg(long, default_value = "2", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_RANKS)))]
+    /// Ranks that share the sequence in scenarios [default: 2]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_RANKS)))]
     kvp: Vec<u32>,
+    /// How the oracle computes latent attention in scenarios
+    #[arg(long, value_enum)]
+    oracle: Option<OracleForm>,
     /// What is computed in and exchanged; all three unless given, in the longest scenarios f32 and bf16
     #[arg(long, value_enum)]
     precision: Vec<Precision>,
@@ -114,6 +121,12 @@ fn fault_parser() -> clap::builder::PossibleValuesParser {
 
 /// Runs the check.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    if arguments.scenario.is_empty() {
+        let given = [("--kvp", !arguments.kvp.is_empty()), ("--oracle", arguments.oracle.is_some())];
+        let why = "without --scenario: every layout of up to --ranks is checked, against the expanded oracle; name a \
+                   scenario or leave it out";
+        inputs::without_effect(&given, why)?;
+    }
     let mut progress = Progress::new();
     let rows = if arguments.scenario.is_empty() {
         sweep::run(arguments, &mut progress)?

@@ -34,17 +34,16 @@ pub struct Row {
     numbers: u64,
     /// HOP-B on and off, and threads and turns, agree to the bit.
     pub bit_identical: Option<bool>,
-    /// How the oracle computed latent attention, where it is not by expanding every key.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub oracle: Option<&'static str>,
+    /// How the oracle computed attention: `expanded` or `absorbed` where it is latent, else `plain`.
+    oracle: &'static str,
     /// Time of the sharded execution, filling of the caches included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
 impl Row {
-    /// Nothing compared yet.
-    pub fn new(model: &'static str, layout: Layout, precision: Precision) -> Self {
+    /// Nothing compared yet, of a model and the form of its oracle.
+    pub fn new((model, oracle): (&'static str, &'static str), layout: Layout, precision: Precision) -> Self {
         let widths = layout.widths();
         Self {
             model,
@@ -62,7 +61,7 @@ impl Row {
             misses: 0,
             numbers: 0,
             bit_identical: None,
-            oracle: None,
+            oracle,
             seconds: None,
         }
     }
@@ -126,7 +125,7 @@ impl<'a> Report<'a> {
     /// Writes it as the user asked.
     pub fn write(&self, output: &mut Output) -> Result<(), Failure> {
         if output.format == Format::Json {
-            serde_json::to_writer_pretty(&mut *output, self).map_err(anyhow::Error::from)?;
+            serde_json::to_writer_pretty(&mut *output, self).map_err(std::io::Error::from)?;
             return Ok(writeln!(output)?);
         }
         self.table(output)?;
@@ -193,13 +192,12 @@ fn note(rows: &[&Row]) -> String {
     if rows.iter().any(|row| row.bit_identical == Some(false)) {
         return "bits differ".to_owned();
     }
-    let oracle = rows.iter().find_map(|row| row.oracle.filter(|oracle| *oracle == "absorbed"));
+    let oracle = format!("{} oracle", rows.first().map_or("-", |row| row.oracle));
     let seconds: Option<f64> = rows.iter().map(|row| row.seconds).sum();
-    match (oracle, seconds) {
-        (Some(_), Some(seconds)) => format!("{seconds:.1} s; oracle with absorbed projections"),
-        (None, Some(seconds)) => format!("{seconds:.1} s"),
-        _ if rows.iter().any(|row| row.bit_identical.is_none()) => String::new(),
-        _ => "bit-identical with HOP-B and threads".to_owned(),
+    match seconds {
+        Some(seconds) => format!("{oracle}, {seconds:.1} s"),
+        None if rows.iter().any(|row| row.bit_identical.is_none()) => oracle,
+        None => format!("{oracle}, bit-identical with HOP-B and threads"),
     }
 }
 

@@ -58,8 +58,8 @@ const SCENARIOS: [Scenario; 18] = [
     gqa("gqa-16x2048", 16, 2048),
 ];
 
-/// Up to here the oracle expands every key and value of latent attention; beyond, it would take hours.
-const MOST_EXPANDED_TOKENS: u64 = 4096;
+/// Ranks of a scenario, as upstream has them.
+const DEFAULT_KVP: u32 = 2;
 
 /// Beyond this f64 is left out unless asked for.
 const MOST_F64_TOKENS: u64 = 1 << 18;
@@ -91,8 +91,8 @@ impl Scenario {
         }
     }
 
-    fn form(self) -> Form {
-        if self.latent && self.tokens() > MOST_EXPANDED_TOKENS { Form::Absorbed } else { Form::Expanded }
+    fn form(self, arguments: &Arguments) -> Form {
+        arguments.oracle.unwrap_or_default().form(&self.shape(), self.tokens())
     }
 
     fn precisions(self, arguments: &Arguments) -> &[Precision] {
@@ -119,8 +119,9 @@ pub fn run(
     progress: &mut Progress,
 ) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
+    let widths = if arguments.kvp.is_empty() { &[DEFAULT_KVP][..] } else { &arguments.kvp };
     let layouts =
-        arguments.kvp.iter().map(|&kv| Layout::new(RankLayout { kv, ffn_tensor: kv, ..RankLayout::SINGLE }));
+        widths.iter().map(|&kv| Layout::new(RankLayout { kv, ffn_tensor: kv, ..RankLayout::SINGLE }));
     let layouts: Vec<Layout> = layouts.collect::<Result<_, _>>().map_err(Failure::usage)?;
     for &scenario in scenarios {
         for layout in &layouts {
@@ -134,14 +135,16 @@ pub fn run(
         let precisions = scenario.precisions(arguments);
         let smaller = "choose a scenario with a smaller batch or context, or `--precision f32`";
         memory::require(&format!("scenario {}", scenario.name), scenario.memory(precisions), smaller)?;
-        progress.show(|| format!("{}: the oracle computes {} tokens", scenario.name, scenario.tokens()));
+        let form = scenario.form(arguments).name(&scenario.shape());
+        progress
+            .show(|| format!("{}: the {form} oracle computes {} tokens", scenario.name, scenario.tokens()));
         let spec = CaseSpec {
             layers: vec![scenario.shape()],
             requests: vec![Request::new(scenario.context); scenario.batch],
             rows: 1,
             steps: 1,
             seed: arguments.seed,
-            form: scenario.form(),
+            form: scenario.form(arguments),
             packing: Packing::Full,
             held_experts: u32::MAX,
         };
@@ -173,9 +176,9 @@ fn check<T: Real>(
     let start = Instant::now();
     let run = run_case(case, &layers, layout, &options, Scheduling::Concurrent)
         .map_err(|error| fail(error.to_string()))?;
-    let mut row = Row::new(scenario.name, layout, precision);
+    let form = case.spec().form.name(&scenario.shape());
+    let mut row = Row::new((scenario.name, form), layout, precision);
     row.seconds = Some(start.elapsed().as_secs_f64());
-    row.oracle = Some(if scenario.form() == Form::Absorbed { "absorbed" } else { "expanded" });
     row.add("all-to-all", compare(case, &run, layout, &options));
     Ok(row)
 }

@@ -158,7 +158,8 @@ fn check<T: Real>(
     let run = |options: &Options, scheduling| {
         run_case(case, &layers, layout, options, scheduling).map_err(|error| fail(error.to_string()))
     };
-    let mut row = Row::new(model.name, layout, precision);
+    let spec = case.spec();
+    let mut row = Row::new((model.name, spec.form.name(&spec.layers[0])), layout, precision);
     let mut whole: Option<Run<T>> = None;
     for (way, change) in WAYS {
         let mut options = base;

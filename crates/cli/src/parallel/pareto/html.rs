@@ -15,7 +15,7 @@ main{max-width:1160px;margin:0 auto;padding:24px 16px 48px}h1{font-size:26px;mar
 section,.card{background:#fff;border:1px solid #e4e8ee;border-radius:8px;padding:16px 20px;margin:16px 0;overflow-x:auto}\
 svg{max-width:100%;height:auto}table{border-collapse:collapse;font-size:14px}th,td{padding:4px 14px 4px 0;text-align:right;\
 border-bottom:1px solid #eef1f5;white-space:nowrap}th:last-child,td:last-child{text-align:left}caption{text-align:left;\
-font-weight:600;padding:6px 0}.pair{display:flex;flex-wrap:wrap;align-items:flex-start;gap:0 48px}p.faint{color:#5f6b7a;font-size:13.5px}pre{overflow-x:auto}";
+font-weight:600;padding:6px 0}.pair{display:flex;flex-wrap:wrap;align-items:flex-start;gap:0 48px}p.faint{color:#5f6b7a;font-size:13.5px}pre{white-space:pre-wrap}";
 
 /// The page of an evaluation.
 pub fn page(evaluation: &Evaluation) -> String {

@@ -3,6 +3,7 @@
 use helix_cost::layout::{Frontier, Headline, Point, Strategy};
 
 use crate::parallel::chart::{self, Anchor, Axis, Band, Line, Note, Panel, Series, colour};
+use crate::parallel::inputs::format_name;
 use crate::parallel::numbers::count;
 
 use super::evaluation::{Evaluation, ModelReport};
@@ -44,8 +45,8 @@ pub fn frontier(evaluation: &Evaluation, report: &ModelReport) -> Panel {
         subtitle: format!(
             "{} tokens of context, {} weights, {} cache, 1 to {} GPUs of {}",
             count(evaluation.context),
-            format!("{:?}", evaluation.formats.weights).to_lowercase(),
-            format!("{:?}", evaluation.formats.cache).to_lowercase(),
+            format_name(evaluation.formats.weights),
+            format_name(evaluation.formats.cache),
             evaluation.hardware.devices,
             evaluation.hardware.name
         ),
@@ -66,8 +67,10 @@ fn headline_notes(headline: &Headline) -> Vec<Note> {
         anchor,
         colour: strategy_colour(point.config.strategy()),
     };
+    // Where the two ends are near each other, one stands below the other.
+    let below = if headline.interactivity < 1.3 { 15.0 } else { -3.0 };
     let mut notes = vec![
-        note(&headline.baseline, "best baseline".to_owned(), (9.0, -3.0), Anchor::Start),
+        note(&headline.baseline, "best baseline".to_owned(), (9.0, below), Anchor::Start),
         note(
             &headline.helix_fastest,
             format!("{:.2}x as fast", headline.interactivity),

@@ -6,6 +6,7 @@ use helix_cost::layout::{Frontier, Headline, Point};
 
 use crate::exit_codes::Failure;
 use crate::output::Output;
+use crate::parallel::inputs::format_name;
 use crate::parallel::numbers::{count, short};
 
 use super::evaluation::{Evaluation, HopB, Loss, ModelReport};
@@ -24,13 +25,13 @@ pub fn print(evaluation: &Evaluation, output: &mut Output) -> Result<(), Failure
     let hardware = &evaluation.hardware;
     writeln!(
         output,
-        "Helix parallelism at {} tokens of context on {} (1 to {} GPUs of {}), weights {:?}, cache {:?}",
+        "Helix parallelism at {} tokens of context on {} (1 to {} GPUs of {}), weights {}, cache {}",
         count(evaluation.context),
         hardware.name,
         hardware.devices,
         hardware.memory,
-        evaluation.formats.weights,
-        evaluation.formats.cache,
+        format_name(evaluation.formats.weights),
+        format_name(evaluation.formats.cache),
     )?;
     writeln!(output, "{} configurations evaluated", count(evaluation.evaluated() as u64))?;
     for report in &evaluation.models {

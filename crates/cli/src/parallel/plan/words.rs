@@ -214,12 +214,16 @@ pub fn changes(plan: &Plan<'_>) -> Vec<String> {
     let mut said = Vec::new();
     said.push(match plan.crossing {
         Crossing::HelixFrom { context, other } if best.config.kv() > 1 => {
-            format!("below {} tokens of context {} is better: KVP stops paying", count(context), other.config)
+            format!(
+                "below about {} tokens of context {} is better: KVP stops paying",
+                rough(context),
+                other.config
+            )
         }
         Crossing::HelixFrom { context, other } => {
             format!(
-                "from {} tokens of context on {} is better: KVP starts paying",
-                count(context),
+                "from about {} tokens of context on {} is better: KVP starts paying",
+                rough(context),
                 other.config
             )
         }
@@ -244,6 +248,15 @@ pub fn changes(plan: &Plan<'_>) -> Vec<String> {
         None => {}
     }
     said
+}
+
+/// Three digits of a number of tokens: a crossing is found to 1,024 of them, and the costs are less exact than that.
+fn rough(tokens: u64) -> String {
+    let mut unit = 1;
+    while tokens / unit >= 1000 {
+        unit *= 10;
+    }
+    count((tokens + unit / 2) / unit * unit)
 }
 
 /// What limits the batch.
