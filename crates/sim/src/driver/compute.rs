@@ -4,7 +4,7 @@ use helix_scheduler::coordinator::Event as ToCoordinator;
 use helix_scheduler::node::{Batch, NodeAction, NodeEvent};
 use helix_scheduler::route::Observation;
 use helix_scheduler::{Phase, Work};
-use helix_spec::{MachineId, SimTime};
+use helix_spec::{LayerRange, MachineId, SimTime};
 
 use super::event::{Event, Observer, Record};
 use super::machine::Running;
@@ -59,27 +59,33 @@ impl<O: Observer> Simulation<O> {
         machine.settle(now);
         let Some(running) = &mut machine.running else { return };
         running.done += 1;
-        let Running { batch, start, .. } = *running;
+        let batch = running.batch;
         machine.counts.layers += 1;
         machine.counts.prompt_layers += batch.prefill_tokens;
         machine.counts.decode_layers += u64::from(batch.decodes);
-        if running.done < machine.node.running_layers().map_or(0, helix_spec::LayerRange::len) {
+        if running.done < machine.node.running_layers().map_or(0, LayerRange::len) {
             running.between = true;
-            self.queue.push(now, Event::StartExecution(index));
-            return;
+        } else {
+            self.end_batch(now, index);
         }
+        self.queue.push(now, Event::StartExecution(index));
+    }
+
+    /// A batch ends with the layers that it has done.
+    fn end_batch(&mut self, now: SimTime, index: u32) {
+        let Some(machine) = &mut self.machines[index as usize] else { return };
         machine.note_kv();
-        machine.running = None;
+        let Some(Running { mut batch, start, done, .. }) = machine.running.take() else { return };
+        let first = batch.layers.start();
+        batch.layers = LayerRange::new(first, first + done).unwrap_or(batch.layers);
         machine.counts.busy += now.0 - start.0.max(self.counts.since.0);
-        let machine_id = MachineId(index);
-        self.observer.observe(&Record::Batch { machine: machine_id, start, end: now, batch });
+        self.observer.observe(&Record::Batch { machine: MachineId(index), start, end: now, batch });
         let mut actions = std::mem::take(&mut self.node_actions);
         machine.node.handle(now, NodeEvent::BatchFinished, &mut actions);
         // Only forwarded work comes of the end of a batch, which takes no time.
         let forwarded = self.take_node_actions(now, index, &mut actions);
         debug_assert!(forwarded.is_ok(), "the end of a batch starts none");
         self.node_actions = actions;
-        self.queue.push(now, Event::StartExecution(index));
     }
 
     /// Does what a node asks for.
@@ -135,15 +141,20 @@ impl<O: Observer> Simulation<O> {
             return;
         }
         machine.settle(now);
-        let mut actions = std::mem::take(&mut self.node_actions);
         // Work that enters ahead of a batch of several layers joins it there.
         if let Some(running) = machine.running {
             let reached = running.batch.layers.start() + running.done;
-            let between = u32::from(!running.between);
-            if work.layers.start() >= reached + between {
-                machine.node.handle(now, NodeEvent::Cut { end: work.layers.start() }, &mut actions);
+            let enters = work.layers.start();
+            if enters > reached || (enters == reached && running.between) {
+                machine.node.handle(now, NodeEvent::Cut { end: enters }, &mut self.node_actions);
+            }
+            if enters == reached && running.between {
+                // The batch waits in front of this very layer, and came first.
+                self.end_batch(now, index);
             }
         }
+        let Some(machine) = &mut self.machines[index as usize] else { return };
+        let mut actions = std::mem::take(&mut self.node_actions);
         machine.node.handle(now, NodeEvent::Work(work), &mut actions);
         let taken = self.take_node_actions(now, index, &mut actions);
         debug_assert!(taken.is_ok(), "work that arrives starts no batch");
@@ -163,18 +174,21 @@ impl<O: Observer> Simulation<O> {
         let next = place.and_then(|place| request.hops.get(place + 1)).copied();
         if let Some((link, since)) = left.filter(|_| self.learns) {
             let (phase, tokens, took) = (work.phase, work.tokens, SimTime(now.0 - since.0));
-            let observation = Observation::LinkTime { link, phase, tokens, took };
-            self.coordinate(now, ToCoordinator::Observed(observation));
+            self.onward[index as usize + 1].push((link, Observation::LinkTime { link, phase, tokens, took }));
         }
         match next {
             Some(hop) => {
                 let tokens = if hop.machine.is_none() { self.tokens_back(&work) } else { work.tokens };
                 if tokens > 0 {
                     let onward = Work { layers: hop.layers.unwrap_or(work.layers), ..work };
-                    self.offer(now, hop.link, onward, u64::from(tokens));
+                    let ticket = self.transport.ticket();
+                    self.offer(now, (hop.link, ticket), onward, u64::from(tokens));
                 }
             }
-            None if work.phase == Phase::Prefill => self.unrouted[index as usize + 1].push(work),
+            None if work.phase == Phase::Prefill => {
+                let ticket = self.transport.ticket();
+                self.unrouted[index as usize + 1].push((ticket, work));
+            }
             None => {}
         }
     }

@@ -31,6 +31,7 @@ impl<O: Observer> Simulation<O> {
         if request.first_token.is_none() {
             (request.arrived, request.issued) = (now, now);
             let prompt_tokens = request.prompt;
+            self.counts.request_came(now);
             let request = id_of(number);
             self.coordinate(now, ToCoordinator::Arrived { request, prompt_tokens, deadline: None });
         } else {
@@ -111,12 +112,13 @@ impl<O: Observer> Simulation<O> {
         let Some(request) = self.requests.get_mut(number_of(work.request)) else { return };
         request.attempt = work.attempt;
         request.phase = work.phase;
-        match request.hops.first().copied() {
-            Some(hop) => {
-                let layers = hop.layers.unwrap_or(work.layers);
-                self.offer(now, hop.link, Work { layers, ..work }, u64::from(work.tokens));
-            }
-            None => self.unrouted[0].push(work),
+        let hop = request.hops.first().copied();
+        let ticket = self.transport.ticket();
+        if let Some(hop) = hop {
+            let layers = hop.layers.unwrap_or(work.layers);
+            self.offer(now, (hop.link, ticket), Work { layers, ..work }, u64::from(work.tokens));
+        } else {
+            self.unrouted[0].push((ticket, work));
         }
     }
 

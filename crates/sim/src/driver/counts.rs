@@ -34,7 +34,11 @@ pub(super) struct Counts {
     pub since: SimTime,
     pub open: bool,
     pub closed: bool,
+    /// Requests that came, and those of them that have not ended.
     pub launched: u64,
+    pub present: u64,
+    /// Since when those are so many.
+    present_since: SimTime,
     pub restarts: u64,
     pub shortages: u64,
     pub finished: u64,
@@ -76,6 +80,8 @@ impl Counts {
             open: false,
             closed: false,
             launched: 0,
+            present: 0,
+            present_since: SimTime::ZERO,
             restarts: 0,
             shortages: 0,
             finished: 0,
@@ -124,8 +130,23 @@ impl Counts {
         }
     }
 
+    /// Accounts for the requests that were there until now.
+    pub fn hold_present(&mut self, now: SimTime) {
+        self.in_flight_series.hold(self.present_since, now, self.present);
+        self.present_since = now;
+    }
+
+    /// A request came.
+    pub fn request_came(&mut self, now: SimTime) {
+        self.hold_present(now);
+        self.launched += 1;
+        self.present += 1;
+    }
+
     /// A request ended.
     pub fn request_done(&mut self, now: SimTime, record: &RequestRecord) {
+        self.hold_present(now);
+        self.present -= 1;
         if record.outcome == Outcome::Finished {
             self.finished += 1;
             self.futile = 0;
@@ -189,8 +210,6 @@ impl<O: Observer> Simulation<O> {
         let used: u64 = self.machines.iter().flatten().map(Machine::kv_used).sum();
         let (from, to) = (self.counts.sampled, now);
         self.counts.kv_series.hold(from, to, used);
-        let in_flight = self.requests.under_way() as u64;
-        self.counts.in_flight_series.hold(from, to, in_flight);
         self.counts.sampled = now;
         self.counts.next_sample = SimTime(now.0.saturating_add(self.counts.step.0));
     }

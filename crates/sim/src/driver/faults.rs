@@ -78,6 +78,7 @@ impl<O: Observer> Simulation<O> {
             machine.node = node;
         }
         self.unrouted[id.index() + 1].clear();
+        self.onward[id.index() + 1].clear();
         self.coordinate(now, ToCoordinator::MachineLost { machine: id });
     }
 

@@ -59,7 +59,6 @@ impl<O: Observer> Simulation<O> {
     fn launch(&mut self, time: SimTime) {
         let Some((prompt, output)) = self.feed.next_offline() else { return };
         if let Some(number) = self.requests.add(prompt, output, time) {
-            self.counts.launched += 1;
             self.push_issue(time, number);
         }
     }
@@ -73,7 +72,6 @@ impl<O: Observer> Simulation<O> {
         };
         let time = SimTime(self.begin.0.saturating_add(arrival.0)).max(self.queue.now());
         if let Some(number) = self.requests.add(input, output, time) {
-            self.counts.launched += 1;
             self.awaited = Some(number);
             self.push_issue(time, number);
         }

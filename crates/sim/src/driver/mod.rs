@@ -27,9 +27,9 @@ pub use report::{LinkLoad, MachineLoad, Report, Whereabouts};
 use helix_scheduler::coordinator::{Action, Coordinator};
 use helix_scheduler::node::{Node, NodeAction};
 use helix_scheduler::route::{
-    Candidate, LatencyAware, MaxFlow, RandomChoice, RoutePolicy, ShortestQueue, Swarm,
+    Candidate, LatencyAware, MaxFlow, Observation, RandomChoice, RoutePolicy, ShortestQueue, Swarm,
 };
-use helix_scheduler::{RandomSource, RequestId, Work};
+use helix_scheduler::{LinkId, RandomSource, RequestId, Work};
 use helix_spec::SimTime;
 
 use crate::queue::EventQueue;
@@ -96,8 +96,10 @@ pub struct Simulation<O> {
     passes: u32,
     /// Works that reached the coordinator and wait to be gathered.
     gathered: Vec<Work>,
-    /// Prompts that wait at an end for the choice of their next hop.
-    unrouted: Vec<Vec<Work>>,
+    /// Prompts that wait at an end for the choice of their next hop, with their places among all that waits there.
+    unrouted: Vec<Vec<(u64, Work)>>,
+    /// By end: the link on which a work came and what was seen of it, of works that are about to be sent on.
+    onward: Vec<Vec<(LinkId, Observation)>>,
     /// The newest online request, until it is issued; when offline saturation launches next.
     awaited: Option<u32>,
     launching: Option<SimTime>,
@@ -161,6 +163,7 @@ impl<O: Observer> Simulation<O> {
             window: (SimTime::ZERO, SimTime::ZERO),
             gathered: Vec::new(),
             unrouted: vec![Vec::new(); scene.ends.len()],
+            onward: vec![Vec::new(); scene.ends.len()],
             awaited: None,
             launching: None,
             learns: matches!(settings.policy, Policy::Swarm | Policy::LatencyAware { .. }),
@@ -326,8 +329,10 @@ impl<O: Observer> Simulation<O> {
         if self.counts.machines.len() < self.machines.len() {
             self.counts.machines.resize(self.machines.len(), MachineCounts::default());
         }
+        self.machines.iter_mut().flatten().for_each(Machine::note_kv);
         let now = self.queue.now();
         self.sample(now);
+        self.counts.hold_present(now);
     }
 
     /// Adds an event, with jitter where there is a delay and jitter is asked for.

@@ -154,7 +154,7 @@ impl<O: Observer> Simulation<O> {
             requests_finished_in_window: counts.finished_in_window,
             requests_rejected: counts.rejected,
             rejections: counts.outcomes.iter().map(|(&outcome, &count)| (outcome, count)).collect(),
-            requests_unfinished: self.requests.under_way() as u64,
+            requests_unfinished: counts.present,
             restarts: counts.restarts,
             shortages: counts.shortages,
             logical_events: counts.processed + counts.left_out - counts.void + self.queue.len() as u64,

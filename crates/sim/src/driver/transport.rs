@@ -1,5 +1,6 @@
 //! Works on their way between ends.
 
+use helix_scheduler::coordinator::Event as ToCoordinator;
 use helix_scheduler::route::Candidate;
 use helix_scheduler::{LinkId, Work};
 use helix_spec::SimTime;
@@ -65,6 +66,14 @@ impl Transport {
         })
     }
 
+    /// A place behind all that waits to be sent, where that has an order.
+    pub fn ticket(&mut self) -> u64 {
+        match &mut self.links {
+            Links::Reserved(links) => links.ticket(),
+            Links::Fair(_) => 0,
+        }
+    }
+
     /// Whether a transfer on a link could begin at once.
     fn is_free(&self, link: usize) -> bool {
         match &self.links {
@@ -83,8 +92,8 @@ impl Transport {
 }
 
 impl<O: Observer> Simulation<O> {
-    /// A work is to take a link; [`Self::flush`] sends it off.
-    pub(super) fn offer(&mut self, now: SimTime, link: LinkId, work: Work, tokens: u64) {
+    /// A work is to take a link, at the place of its ticket; [`Self::flush`] sends it off.
+    pub(super) fn offer(&mut self, now: SimTime, (link, ticket): (LinkId, u64), work: Work, tokens: u64) {
         if self.learns
             && let Some(request) = self.requests.get_mut(number_of(work.request))
         {
@@ -98,7 +107,7 @@ impl<O: Observer> Simulation<O> {
             filled.works.push(work);
             (filled.bytes, filled.offered) = (bytes, now);
             if let Links::Reserved(links) = &mut transport.links {
-                links.offer(link.index(), parcel, bytes);
+                links.offer_with(ticket, link.index(), parcel, bytes);
             }
             return;
         }
@@ -123,6 +132,7 @@ impl<O: Observer> Simulation<O> {
             self.queue.push(now, Event::StartTransmission(end));
             return;
         }
+        self.learn(now, end);
         self.route_prompts(now, end);
         let Transport { links, parcels, open, .. } = &mut self.transport;
         let Links::Fair(links) = links else { return };
@@ -141,8 +151,23 @@ impl<O: Observer> Simulation<O> {
         }
     }
 
-    /// An end begins what it can send.
+    /// Tells the route policy how long works took that are sent on from an end, and gives the ends that sent them here.
+    fn learn(&mut self, now: SimTime, end: u32) -> Vec<usize> {
+        let mut senders = Vec::new();
+        for (link, observation) in std::mem::take(&mut self.onward[end as usize]) {
+            self.coordinate(now, ToCoordinator::Observed(observation));
+            let sender = self.scene.cables[link.index()].from;
+            if self.settings.policy == Policy::Swarm && !senders.contains(&sender) {
+                senders.push(sender);
+            }
+        }
+        senders
+    }
+
+    /// An end begins what it can send. With latency-weighted routing, those who sent it what it now sends on look again,
+    /// too (the "retransmissions" of section 2.2 of the description of the authors' simulator).
     pub(super) fn start_transmission(&mut self, now: SimTime, end: u32) {
+        let senders = self.learn(now, end);
         self.route_prompts(now, end);
         let mut started = std::mem::take(&mut self.transport.started);
         if let Links::Reserved(links) = &mut self.transport.links {
@@ -163,6 +188,10 @@ impl<O: Observer> Simulation<O> {
             self.push_after(now, sending, Event::FinishSending { link, parcel: payload });
         }
         self.transport.started = started;
+        for sender in senders {
+            let sender = u32::try_from(sender).expect("at most MAX_MACHINES machines");
+            self.queue.push(now, Event::StartTransmission(sender));
+        }
     }
 
     /// A reserved transfer has left its sender.
@@ -232,7 +261,11 @@ impl<O: Observer> Simulation<O> {
             return;
         }
         let works = std::mem::take(&mut self.unrouted[end as usize]);
-        for work in works {
+        for (ticket, work) in works {
+            // In the order in which all that waits came: what is before this prompt takes its links first.
+            if let Links::Reserved(links) = &mut self.transport.links {
+                links.start_before(end as usize, ticket, &mut self.transport.started);
+            }
             let mut candidates = std::mem::take(&mut self.candidates);
             candidates.clear();
             for &link in self.scene.topology.outgoing(endpoint_of(end)) {
@@ -250,11 +283,11 @@ impl<O: Observer> Simulation<O> {
                     let back = self.scene.topology.machine_at_end(link).is_none();
                     let tokens = if back { self.tokens_back(&work) } else { work.tokens };
                     if tokens > 0 {
-                        self.offer(now, link, Work { layers, ..work }, u64::from(tokens));
+                        self.offer(now, (link, ticket), Work { layers, ..work }, u64::from(tokens));
                     }
                 }
                 None if self.requests.get(number_of(work.request)).is_some() => {
-                    self.unrouted[end as usize].push(work);
+                    self.unrouted[end as usize].push((ticket, work));
                 }
                 None => {}
             }

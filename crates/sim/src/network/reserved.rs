@@ -83,11 +83,24 @@ impl<T: Copy> Reserved<T> {
 
     /// Something waits for a link from now on, behind all that waits for it already.
     pub fn offer(&mut self, link: usize, payload: T, bytes: u64) {
+        let ticket = self.ticket();
+        self.offer_with(ticket, link, payload, bytes);
+    }
+
+    /// A place behind all that waits, for what does not know its link yet.
+    pub fn ticket(&mut self) -> u64 {
         self.number += 1;
-        if self.links[link].waiting.is_empty() {
+        self.number
+    }
+
+    /// Something waits for a link from now on, at the place of its ticket.
+    pub fn offer_with(&mut self, ticket: u64, link: usize, payload: T, bytes: u64) {
+        let waiting = &mut self.links[link].waiting;
+        if waiting.is_empty() {
             self.pending[self.wires[link].from].push(link);
         }
-        self.links[link].waiting.push_back(Waiting { number: self.number, payload, bytes });
+        let place = waiting.iter().rposition(|before| before.number < ticket).map_or(0, |before| before + 1);
+        waiting.insert(place, Waiting { number: ticket, payload, bytes });
     }
 
     /// Whether an end could begin to send something.
@@ -98,7 +111,12 @@ impl<T: Copy> Reserved<T> {
 
     /// Begins all transfers that an end can begin, what waits longest first.
     pub fn start(&mut self, end: usize, started: &mut Vec<Started<T>>) {
-        while let Some((place, link, rate)) = self.next_of(end) {
+        self.start_before(end, u64::MAX, started);
+    }
+
+    /// The same with those before a ticket.
+    pub fn start_before(&mut self, end: usize, ticket: u64, started: &mut Vec<Started<T>>) {
+        while let Some((place, link, rate)) = self.next_of(end, ticket) {
             let state = &mut self.links[link];
             let Some(Waiting { payload, bytes, .. }) = state.waiting.pop_front() else { return };
             if state.waiting.is_empty() {
@@ -114,10 +132,13 @@ impl<T: Copy> Reserved<T> {
     }
 
     /// Of the links on which something waits and may begin, the one whose first has waited longest.
-    fn next_of(&self, end: usize) -> Option<(usize, usize, f64)> {
+    fn next_of(&self, end: usize, ticket: u64) -> Option<(usize, usize, f64)> {
         let candidates = self.pending[end].iter().enumerate();
         let usable = candidates.filter_map(|(place, &link)| {
             let number = self.links[link].waiting.front()?.number;
+            if number >= ticket {
+                return None;
+            }
             Some((number, place, link, self.rate(link)?))
         });
         usable.min_by_key(|(number, ..)| *number).map(|(_, place, link, rate)| (place, link, rate))
@@ -153,10 +174,10 @@ impl<T: Copy> Reserved<T> {
         }
     }
 
-    /// Whether a transfer on a link could begin at once: nothing waits for it and it has speed left.
+    /// Whether a transfer on a link could begin at once if nothing else waited: it has speed left.
     #[must_use]
     pub fn is_free(&self, link: usize) -> bool {
-        self.links[link].waiting.is_empty() && self.rate(link).is_some()
+        self.rate(link).is_some()
     }
 
     /// Changes the speed of a link, and what is planned for it \[bytes/s\]; what it sends already goes on as reserved.
@@ -224,6 +245,20 @@ mod tests {
         assert!(!links.is_free(0) && links.left(1).inbound == 0.0);
         links.finish(0, 6e8);
         assert_eq!(started(&mut links), [(0, 'b', 1_000_000)]);
+    }
+
+    #[test]
+    fn a_ticket_keeps_a_place_until_the_link_is_known() {
+        let wires = vec![wire(1, 1e9), wire(2, 1e9)];
+        let mut links = Reserved::new(wires, ends(1e10, 1e10), Rates::LeftOver { least: 10.0 });
+        let ticket = links.ticket();
+        links.offer(0, 'b', 1000);
+        links.offer(1, 'c', 1000);
+        let mut begun = Vec::new();
+        links.start_before(0, ticket, &mut begun);
+        assert!(begun.is_empty() && links.is_free(0));
+        links.offer_with(ticket, 0, 'a', 1000);
+        assert_eq!(started(&mut links), [(0, 'a', 1_000_000), (1, 'c', 1_000_000)]);
     }
 
     #[test]

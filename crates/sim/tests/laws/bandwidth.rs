@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::worlds::{MILLISECOND, World, all_settings, offline};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6) })]
 
     #[test]
     fn never_above_bandwidth(megabits in 1u64..200, seed in 0u64..1000) {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::worlds::{MILLISECOND, World, all_settings, online};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6) })]
 
     #[test]
     fn causes_come_before_effects(gap in 1u64..300, seed in 1u32..1000) {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::worlds::{World, all_settings, offline};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6) })]
 
     #[test]
     fn batches_of_a_machine_follow_each_other(second in 1u32..4, seed in 0u64..1000) {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::worlds::{MILLISECOND, SECOND, World, all_settings, offline};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) })]
 
     #[test]
     fn nobody_is_lost_or_counted_twice(

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::worlds::{World, all_settings, offline};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6) })]
 
     #[test]
     fn never_above_capacity(kv in 3_000u64..20_000, seed in 0u64..1000, block_tokens in 1u32..40) {

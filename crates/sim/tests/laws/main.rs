@@ -2,8 +2,11 @@
 
 mod bandwidth;
 mod causality;
+mod determinism;
 mod exclusive;
 mod failures;
+mod fifo;
+mod fusing;
 mod kv;
 mod little;
 mod queues;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::worlds::{World, all_settings, offline};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(6) })]
 
     #[test]
     fn what_comes_ends_once(first in 1u32..3, second in 1u32..4, kv in 4_000u64..40_000, seed in 0u64..1000) {
