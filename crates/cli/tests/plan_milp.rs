@@ -8,6 +8,7 @@ use serde_json::Value;
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_helix"));
     command
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
         .args(["plan", "--cluster", "single24", "--model", "llama-2-70b", "--planner", "milp"])
         .args(arguments);
     command
@@ -107,6 +108,7 @@ fn what_is_wrong_is_refused_with_its_code_and_what_to_do() {
     assert!(refused(&["--budget", "0s"], 2).contains("needs some time"));
     assert!(refused(&["--prune-links", "0"], 2).contains("1 at least, or `off`"));
     assert!(refused(&["--max-depth", "9"], 2).contains("--planner auto"));
+    assert!(refused(&["--objective", "steady"], 2).contains("maximises the flow"));
     assert!(refused(&["--no-warm-start", "--warm-start", "swarm"], 2).contains("cannot be used with"));
     let other = write("other.sol", "# Objective value = 3\nx1 3\n");
     assert!(refused(&["--start-from", &other], 3).contains("`x1` is no variable of a placement"));
@@ -185,8 +187,19 @@ fn ctrl_c_keeps_the_best_and_a_kill_loses_nothing() {
     signal(&child, "KILL");
     child.wait().unwrap();
     assert!(!Path::new(&killed).exists());
-    for start in [checkpoint.to_str().unwrap(), sol.as_str()] {
+
+    // Without --output the best is kept in the folder that the command runs in.
+    let (mut child, _) = started(" start ", &["--warm-start", "swarm"]);
+    let name = format!("milp-{}.checkpoint.toml", child.id());
+    let unnamed = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    while !unnamed.exists() {
+        std::thread::yield_now();
+    }
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    for start in [checkpoint.to_str().unwrap(), sol.as_str(), unnamed.to_str().unwrap()] {
         let again = json(&milp(&["--start-from", start, "--budget", "1s", "--format", "json"]));
         assert!(again["milp"]["start_tokens_per_s"].as_f64().unwrap() >= SWARM - 1e-5);
     }
+    std::fs::remove_file(unnamed).unwrap();
 }

@@ -73,7 +73,8 @@ pub struct MilpArguments {
     #[arg(long, conflicts_with = "warm_start")]
     no_warm_start: bool,
     /// Write the best placement here whenever there is a better one, so that nothing is lost by any interruption [default:
-    /// the name of --output with `.checkpoint` before its end, removed when --output is written]
+    /// the name of --output with `.checkpoint` before its end, or `milp-PID.checkpoint.toml` in this folder; both go when
+    /// the plan is written]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// Write the mixed-integer program here, in the LP format
@@ -164,6 +165,7 @@ impl Task<'_> {
             "milp: {} variables ({} binaries), {} constraints, {links} links ({pruned} pruned)",
             size.variables, size.binaries, size.constraints
         );
+        eprintln!("milp: keeps the best so far in {}", self.checkpoint().display());
         match milp.start() {
             Some((planner, throughput)) => eprintln!("milp: starts from {planner}, {throughput:.1} tokens/s"),
             None => eprintln!("milp: starts from nothing"),
@@ -185,15 +187,21 @@ impl Task<'_> {
     }
 
     /// Where the best placement is kept while the search runs.
-    fn checkpoint(&self) -> Option<PathBuf> {
-        self.arguments.checkpoint.clone().or_else(|| Some(checkpoint_beside(self.output?)))
+    fn checkpoint(&self) -> PathBuf {
+        let named = self.arguments.checkpoint.clone();
+        named.or_else(|| Some(checkpoint_beside(self.output?))).unwrap_or_else(checkpoint_of_nothing)
     }
 
-    /// Removes the checkpoint beside `--output`, which is written by now.
+    /// Whether the user counts on a file being written; the search ends early if it cannot be.
+    fn must_keep(&self) -> bool {
+        self.arguments.checkpoint.is_some() || self.arguments.write_sol.is_some() || self.output.is_some()
+    }
+
+    /// Removes the checkpoint that was not asked for by name: the plan is written by now.
     pub fn clean_up(&self) {
-        if let (None, Some(output)) = (&self.arguments.checkpoint, self.output) {
+        if self.arguments.checkpoint.is_none() {
             // It may never have been there: then there was no incumbent.
-            let _ = std::fs::remove_file(checkpoint_beside(output));
+            let _ = std::fs::remove_file(self.checkpoint());
         }
     }
 }
@@ -202,6 +210,11 @@ impl Task<'_> {
 fn checkpoint_beside(output: &Path) -> PathBuf {
     let end = output.extension().map_or_else(|| "toml".into(), |end| end.to_string_lossy().into_owned());
     output.with_extension(format!("checkpoint.{end}"))
+}
+
+/// In this folder, for a plan that is printed only; runs side by side do not share it.
+fn checkpoint_of_nothing() -> PathBuf {
+    PathBuf::from(format!("milp-{}.checkpoint.toml", std::process::id()))
 }
 
 fn failure(error: MilpError) -> Failure {
@@ -219,7 +232,7 @@ struct Log<'a> {
     milp: &'a Milp<'a>,
     task: &'a Task<'a>,
     budget: &'a Budget,
-    checkpoint: Option<PathBuf>,
+    checkpoint: PathBuf,
     bound: f64,
     best: f64,
     shown: f64,
@@ -283,9 +296,7 @@ impl<'a> Log<'a> {
 
     /// Writes the incumbent, whole or not at all.
     fn keep(&self, placement: &Placement) -> Result<(), Failure> {
-        if let Some(path) = &self.checkpoint {
-            files::write(path, &placement.to_toml(self.task.instance.cluster))?;
-        }
+        files::write(&self.checkpoint, &placement.to_toml(self.task.instance.cluster))?;
         if let (Some(path), Some(text)) = (&self.task.arguments.write_sol, self.milp.solution_text(placement))
         {
             files::write(path, &text)?;
@@ -293,10 +304,10 @@ impl<'a> Log<'a> {
         Ok(())
     }
 
-    /// The first incumbent that cannot be kept ends the search, before time is spent on what would be lost; later ones are
-    /// complained about, once.
+    /// The first incumbent that cannot be kept where the user said ends the search, before time is spent on what would be
+    /// lost; anything else is complained about, once.
     fn complain(&mut self, failure: Failure) {
-        if self.incumbents.len() == 1 {
+        if self.incumbents.len() == 1 && self.task.must_keep() {
             self.failure = Some(failure);
         } else if !self.warned {
             eprintln!("warning: {}; the search goes on", failure.message);

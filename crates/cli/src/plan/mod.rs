@@ -165,6 +165,11 @@ impl Arguments {
                 "--max-depth is no constraint of --planner milp; take --planner auto",
             ));
         }
+        if milp && self.objective == Some(Goal::Steady) {
+            return Err(Failure::usage(
+                "--planner milp maximises the flow; leave --objective out, or take --planner auto",
+            ));
+        }
         self.manual.refuse_for_milp(milp)?;
         Ok(())
     }
@@ -278,7 +283,6 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     .report();
     let scene = Scene::new(&cluster, &report);
     let written = write_files(arguments, &cluster, &found.plan.placement, &scene)?;
-    task.clean_up();
     match output.format {
         Format::Json => {
             serde_json::to_writer_pretty(&mut *output, &report).map_err(std::io::Error::from)?;
@@ -291,8 +295,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
             }
         }
     }
+    output.flush()?;
+    task.clean_up();
     if Budget::was_interrupted() {
-        output.flush()?;
         return Err(Failure::new(Kind::Interrupted, "interrupted; the best plan so far is above"));
     }
     Ok(())

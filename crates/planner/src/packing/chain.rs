@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::packing::lengths::{BITS, has};
+use crate::packing::lengths::BITS;
 use crate::packing::reach::{Reach, split};
 use crate::packing::region::{Region, RegionPack};
 use crate::packing::{Column, Plan, Problem, evaluate, lay_out};
@@ -135,7 +135,7 @@ impl<'a> Chain<'a> {
         }
         if position + 1 == order.len() {
             let part = self.part(walk, position, first, None);
-            if has(reached.plus(&part.reach, layers).all(), layers) {
+            if reached.meets(&part.reach, layers) {
                 walk.parts.push(part);
                 walk.tried += 1;
                 if let Some((value, plan)) = self.build(walk, order)

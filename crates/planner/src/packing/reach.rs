@@ -1,6 +1,6 @@
 //! Lengths that a part of a chain reaches, by the machines in a row that it takes.
 
-use crate::packing::lengths::has;
+use crate::packing::lengths::{BITS, has};
 
 /// Entry `d` holds the lengths whose least depth is `d`, as a bit set; without a depth limit all are in entry 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +43,23 @@ impl Reach {
         self.0.iter().position(|&set| has(set, length))
     }
 
+    /// Whether both parts one after the other reach exactly `layers` within the depth limit: as [`Self::plus`] would say, sooner.
+    pub fn meets(&self, other: &Self, layers: usize) -> bool {
+        let mut at_most = 0u128;
+        self.0.iter().rev().zip(&other.0).any(|(&mine, &next)| {
+            at_most |= next;
+            // Bit `l` moves to bit `layers - l`.
+            let wanted = at_most.reverse_bits() >> (BITS - 1 - layers);
+            mine & wanted != 0
+        })
+    }
+
     /// Both parts one after the other, up to `most` layers and within the depth limit.
     pub fn plus(&self, other: &Self, most: usize) -> Self {
         let top = 1u128 << most;
         let mut sums = vec![0; self.0.len()];
         for (depth, &set) in self.0.iter().enumerate() {
-            for length in (0..=most).filter(|&length| has(set, length)) {
+            for length in bits(set & (top | (top - 1))) {
                 for (sum, &next) in sums[depth..].iter_mut().zip(&other.0) {
                     *sum |= next << length;
                 }
@@ -56,6 +67,15 @@ impl Reach {
         }
         Self::of(sums.into_iter().map(|sum| sum & (top | (top - 1))))
     }
+}
+
+/// The members of a bit set, ascending.
+fn bits(mut set: u128) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = set.trailing_zeros();
+        set &= set.wrapping_sub(1);
+        (bit < u128::BITS).then_some(bit)
+    })
 }
 
 /// A length and a depth for every part, together `layers` at the least depth.
@@ -76,4 +96,28 @@ pub(super) fn split(parts: &[&Reach], layers: usize) -> Option<Vec<(usize, usize
         rest = (rest.0 - chosen[position].0, rest.1 - chosen[position].1);
     }
     Some(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_meeting_is_what_the_sum_says(
+            left in proptest::collection::vec(any::<u128>(), 1..6),
+            right in proptest::collection::vec(any::<u128>(), 6),
+            density in 0u32..6,
+            layers in 0usize..BITS,
+        ) {
+            // Sparse sets, so that both answers occur.
+            let thin = |set: &u128| (0..density).fold(*set, |set, turn| set & set.rotate_left(17 * turn + 1));
+            let depths = left.len();
+            let left = Reach::of(left.iter().map(thin));
+            let right = Reach::of(right.iter().take(depths).map(thin));
+            prop_assert_eq!(left.meets(&right, layers), has(left.plus(&right, layers).all(), layers));
+        }
+    }
 }
