@@ -82,16 +82,29 @@ impl<T: Float> Stage<T> {
     /// # Errors
     /// [`LoadError`] when a file is missing or damaged or contradicts `config.json`, or the model has no such layers.
     pub fn load(folder: &Path, layers: LayerRange, options: &StageOptions) -> Result<Self, LoadError> {
+        Self::load_telling(folder, layers, options, &mut |_| ())
+    }
+
+    /// The same; tells how many layers are there, after each.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_telling(
+        folder: &Path,
+        layers: LayerRange,
+        options: &StageOptions,
+        tell: &mut dyn FnMut(u32),
+    ) -> Result<Self, LoadError> {
         let config = ModelConfig::from_folder(folder)?;
         let files = WeightFiles::open(folder)?;
-        Self::build(config, &files, layers, options)
+        Self::build(config, &files, layers, (options, tell))
     }
 
     fn build(
         config: ModelConfig,
         files: &WeightFiles,
         layers: LayerRange,
-        options: &StageOptions,
+        (options, tell): (&StageOptions, &mut dyn FnMut(u32)),
     ) -> Result<Self, LoadError> {
         let all = config.shape.layers;
         if layers.end() > all {
@@ -104,8 +117,12 @@ impl<T: Float> Stage<T> {
             (layers.start() == 0).then(|| files.tensor(EMBEDDING, &[vocab, hidden])).transpose()?;
         let loader = Loader { files, threads: &cpu.threads, format: options.weights };
         let blocks: Vec<_> = (layers.start()..layers.end())
-            .map(|layer| Block::load(&loader, &config, layer))
-            .collect::<Result<_, _>>()?;
+            .map(|layer| {
+                let block = Block::load(&loader, &config, layer)?;
+                tell(layer + 1 - layers.start());
+                Ok(block)
+            })
+            .collect::<Result<_, LoadError>>()?;
         let head = (layers.end() == all).then(|| Head::load(&loader, &config)).transpose()?;
         let weight_bytes = blocks.iter().map(Block::bytes).sum::<usize>()
             + head.as_ref().map_or(0, |head| head.output.bytes());

@@ -30,6 +30,7 @@ fn model() -> ModelInfo {
         vocab: 257,
         max_context: 64,
         end_tokens: vec![256],
+        sampling: helix_runtime::service::SamplingDefaults::default(),
         created: 0,
     }
 }

@@ -4,16 +4,19 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use helix_runtime::Service;
 use helix_runtime::service::{GenerateRequest, GenerationEvent, GenerationStream, Usage};
 
+use crate::ApiError;
+use crate::metrics::Watch;
 use crate::request::Shared;
-use crate::{ApiError, Options};
+use crate::router::App;
 
 /// Running answers; dropped, they are cancelled.
 #[derive(Debug)]
 pub struct Choices {
     streams: Vec<GenerationStream>,
+    /// Measure each answer.
+    watches: Vec<Watch>,
     done: Vec<bool>,
     /// Where the next look begins, so that no answer waits for another.
     turn: usize,
@@ -26,12 +29,8 @@ pub struct Choices {
 
 impl Choices {
     /// Submits every prompt `n` times: the answers to the first prompt come first.
-    pub fn submit(
-        service: &Service,
-        shared: &Shared,
-        prompts: Vec<Vec<u32>>,
-        (options, param): (&Options, &str),
-    ) -> Result<Self, ApiError> {
+    pub fn submit(app: &App, shared: &Shared, prompts: Vec<Vec<u32>>, param: &str) -> Result<Self, ApiError> {
+        let App { service, options, metrics, .. } = app;
         let wanted = prompts.len().saturating_mul(shared.n as usize);
         if wanted > options.max_choices {
             let limit = options.max_choices;
@@ -39,7 +38,7 @@ impl Choices {
                 format!("{wanted} answers are asked for (prompts × n), allowed: {limit} a request at most");
             return Err(ApiError::parameter("n", message));
         }
-        let mut streams = Vec::with_capacity(wanted);
+        let (mut streams, mut watches) = (Vec::with_capacity(wanted), Vec::with_capacity(wanted));
         let mut prompt_tokens = 0u32;
         for prompt in prompts {
             prompt_tokens = prompt_tokens.saturating_add(u32::try_from(prompt.len()).unwrap_or(u32::MAX));
@@ -56,10 +55,11 @@ impl Choices {
                 };
                 // An error drops the streams before this one, and cancels them.
                 streams.push(service.submit(request).map_err(|error| ApiError::not_taken(&error, param))?);
+                watches.push(metrics.watch());
             }
         }
         let done = vec![false; streams.len()];
-        Ok(Self { streams, done, turn: 0, first: None, prompt_tokens, completion_tokens: 0 })
+        Ok(Self { streams, watches, done, turn: 0, first: None, prompt_tokens, completion_tokens: 0 })
     }
 
     /// How many answers there are.
@@ -103,6 +103,7 @@ impl Choices {
             }
             match self.streams[index].poll_next(context) {
                 Poll::Ready(Some(event)) => {
+                    self.watches[index].see(&event);
                     self.turn = index + 1;
                     if let GenerationEvent::Finished(finish) = &event {
                         let tokens = finish.usage.completion_tokens;

@@ -13,6 +13,7 @@ mod body;
 mod choices;
 mod connections;
 mod error;
+mod metrics;
 mod options;
 mod pages;
 mod prompt;

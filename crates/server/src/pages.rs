@@ -9,6 +9,7 @@ use helix_runtime::service::Readiness;
 use serde::Serialize;
 
 use crate::ApiError;
+use crate::metrics::Metrics;
 use crate::router::App;
 
 #[derive(Serialize)]
@@ -97,6 +98,15 @@ pub async fn model(State(app): State<App>, Path(id): Path<String>) -> Result<Res
 pub async fn cluster(State(app): State<App>) -> Result<Response<Body>, ApiError> {
     let ready = app.service.readiness().is_ready();
     json(&Cluster { model: app.service.model().name.clone(), ready, report: app.service.report() })
+}
+
+/// Figures for Prometheus.
+pub async fn metrics(State(app): State<App>) -> Result<Response<Body>, ApiError> {
+    let text = app.metrics.text();
+    let text = text.map_err(|error| ApiError::internal(format!("the metrics cannot be written: {error}")))?;
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(Metrics::CONTENT_TYPE));
+    Ok(response)
 }
 
 /// A JSON answer.

@@ -19,6 +19,7 @@ use ring::digest::{Digest, SHA256, digest};
 
 use crate::answer::{Events, Form, Head, whole};
 use crate::choices::Choices;
+use crate::metrics::Metrics;
 use crate::prompt::Prompts;
 use crate::request::{ChatRequest, CompletionRequest, Shared};
 use crate::{ApiError, Options, body, pages};
@@ -33,8 +34,9 @@ const MAX_FIRST_WAIT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct App {
     pub service: Service,
+    pub metrics: Metrics,
+    pub options: Arc<Options>,
     prompts: Prompts,
-    options: Arc<Options>,
     keys: Arc<Vec<Digest>>,
 }
 
@@ -46,12 +48,14 @@ struct RequestId(HeaderValue);
 pub fn router(service: Service, options: Arc<Options>) -> Result<Router, FileError> {
     let prompts = Prompts::new(service.clone())?;
     let keys = Arc::new(options.api_keys.iter().map(|key| digest(&SHA256, key.as_bytes())).collect());
-    let app = App { service, prompts, options, keys };
+    let metrics = Metrics::new(&service);
+    let app = App { service, metrics, options, prompts, keys };
     Ok(Router::new()
         .route("/health", get(pages::health))
         .route("/ready", get(pages::ready))
         .route("/version", get(pages::version))
         .route("/cluster", get(pages::cluster))
+        .route("/metrics", get(pages::metrics))
         .route("/v1/models", get(pages::models))
         .route("/v1/models/{*id}", get(pages::model))
         .route("/v1/chat/completions", post(chat))
@@ -131,7 +135,7 @@ impl App {
             Form::Chat => ("chatcmpl", "messages"),
             Form::Completion => ("cmpl", "prompt"),
         };
-        let mut choices = Choices::submit(&self.service, shared, prompts, (&self.options, param))?;
+        let mut choices = Choices::submit(self, shared, prompts, param)?;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let head = Head {
             id: format!("{prefix}-{}", String::from_utf8_lossy(id.0.as_bytes())),
@@ -173,8 +177,9 @@ fn ignored_header(names: &[String]) -> Option<HeaderValue> {
 
 async fn chat(State(app): State<App>, request: Request) -> Result<Response<Body>, ApiError> {
     let (id, bytes) = take(&app, request).await?;
-    let ChatRequest { shared, messages, open_answer } = ChatRequest::parse(&bytes)?;
+    let ChatRequest { mut shared, messages, open_answer } = ChatRequest::parse(&bytes)?;
     drop(bytes);
+    shared.fill(&app.service.model().sampling);
     app.check_model(shared.model.as_deref())?;
     let tokens = app.prompts.chat(messages, open_answer).await?;
     app.answer(Form::Chat, &id, &shared, (vec![tokens], Vec::new())).await
@@ -182,8 +187,9 @@ async fn chat(State(app): State<App>, request: Request) -> Result<Response<Body>
 
 async fn completion(State(app): State<App>, request: Request) -> Result<Response<Body>, ApiError> {
     let (id, bytes) = take(&app, request).await?;
-    let CompletionRequest { shared, prompts, echo } = CompletionRequest::parse(&bytes)?;
+    let CompletionRequest { mut shared, prompts, echo } = CompletionRequest::parse(&bytes)?;
     drop(bytes);
+    shared.fill(&app.service.model().sampling);
     app.check_model(shared.model.as_deref())?;
     let limit = app.options.max_choices;
     if prompts.len() > limit {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
-use helix_runtime::service::{ModelInfo, TextModel};
+use helix_runtime::service::{ModelInfo, SamplingDefaults, TextModel};
 use helix_runtime::{WeightFormat, fingerprint};
 
 use crate::exit_codes::{Failure, Kind};
@@ -49,6 +49,7 @@ pub fn read(folder: &Path, builtin: bool) -> Result<(ModelInfo, TextModel), Fail
         vocab: config.shape.vocab,
         max_context: config.shape.max_context,
         end_tokens: config.end_tokens,
+        sampling: SamplingDefaults::from_folder(folder)?,
         created,
     };
     Ok((info, text))

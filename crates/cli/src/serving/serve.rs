@@ -51,6 +51,9 @@ pub struct Arguments {
     /// How workers keep weights
     #[arg(long, value_enum, default_value_t = model::Weights::Q8_0)]
     weights: model::Weights,
+    /// The whole of a request must be done within this time, waiting included \[s\]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=604_800))]
+    request_timeout: u32,
     /// The most requests at a time, waiting ones included
     #[arg(long, default_value_t = 1024)]
     max_requests: usize,
@@ -103,7 +106,11 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
             writeln!(output, "  {} holds layers {layers}", cluster.machine(machine).name)?;
         }
         output.flush()?;
-        let options = helix_server::Options { api_keys: arguments.api_key.clone(), ..Default::default() };
+        let options = helix_server::Options {
+            api_keys: arguments.api_key.clone(),
+            request_timeout: Duration::from_secs(arguments.request_timeout.into()),
+            ..Default::default()
+        };
         let served = helix_server::serve(api, coordinator.service(), options, stop::asked_to()).await;
         coordinator.stop().await;
         served.map_err(|error| Failure::new(Kind::BadInput, error))

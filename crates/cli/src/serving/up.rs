@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Emulation: let a worker compute so many times slower than this machine does (may be given several times)
     #[arg(long, value_name = "WORKER=TIMES", value_parser = slowdown)]
     emulate_slowdown: Vec<(String, f64)>,
+    /// The whole of a request must be done within this time, waiting included \[s\]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=604_800))]
+    request_timeout: u32,
     /// The most requests at a time, waiting ones included
     #[arg(long, default_value_t = 256)]
     max_requests: usize,
@@ -93,7 +96,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         let serving = tokio::spawn(helix_server::serve(
             api,
             service.clone(),
-            helix_server::Options::default(),
+            helix_server::Options {
+                request_timeout: Duration::from_secs(arguments.request_timeout.into()),
+                ..Default::default()
+            },
             async {
                 // Dropping the sender is the signal.
                 let _ = ended.await;

@@ -55,7 +55,7 @@ pub struct Arguments {
     tls: security::Arguments,
 }
 
-/// Runs until the coordinator, Ctrl-C or a signal ends it.
+/// Runs until the coordinator ends it, or Ctrl-C or a signal: the first lets it finish what it has, the second ends it.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     log_to_stderr(if arguments.leashed { tracing::Level::ERROR } else { tracing::Level::INFO });
     let token = arguments.token.clone().or_else(|| std::env::var(TOKEN_VARIABLE).ok());
@@ -77,15 +77,20 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let leashed = arguments.leashed;
     block_on(async move {
-        let until = async move {
-            if leashed {
-                // A terminal sends Ctrl-C to all: the parent decides, so that answers can still be finished.
-                stop::parent_gone().await;
-            } else {
-                stop::asked_to().await;
-            }
+        if leashed {
+            // A terminal sends Ctrl-C to all: the parent decides, so that answers can still be finished. When it is gone,
+            // so is the coordinator, and there is nobody to complain to.
+            let ended = run_worker(settings, std::future::pending(), stop::parent_gone()).await;
+            return match ended {
+                Err(WorkerError::CoordinatorGone(_)) => Ok(()),
+                ended => ended.map_err(failure),
+            };
+        }
+        let at_once = async {
+            stop::asked_to().await;
+            stop::asked_to().await;
         };
-        run_worker(settings, until).await.map_err(failure)
+        run_worker(settings, stop::asked_to(), at_once).await.map_err(failure)
     })
 }
 

@@ -176,20 +176,25 @@ async fn follow(
     loop {
         let message = match tokio::time::timeout(patience, inbound.message()).await {
             Err(_) => return format!("no heartbeat for {} s", patience.as_secs_f64()),
-            Ok(Err(status)) => return format!("its connection broke: {}", status.message()),
+            // What HTTP/2 says of it, a user need not read.
+            Ok(Err(status)) => {
+                tracing::debug!(%status, "the stream of a worker broke");
+                return "its connection broke".to_owned();
+            }
             Ok(Ok(None)) => return "it left".to_owned(),
             Ok(Ok(Some(message))) => message.message,
         };
         let event = match message {
             Some(from_worker::Message::Loading(progress)) => {
-                let total = progress.total_bytes.max(1);
-                WorkerEvent::Loading(progress.loaded_bytes.min(total) as f64 / total as f64)
+                let all = progress.layers.max(1);
+                WorkerEvent::Loading(f64::from(progress.loaded_layers.min(all)) / f64::from(all))
             }
             Some(from_worker::Message::Loaded(loaded)) => WorkerEvent::Loaded(loaded.kv_blocks),
             Some(from_worker::Message::Failed(failed)) => WorkerEvent::LoadFailed(failed.reason),
             Some(from_worker::Message::Heartbeat(beat)) => WorkerEvent::Heartbeat(beat.resident_bytes),
+            Some(from_worker::Message::Leaving(_)) => WorkerEvent::Leaving,
             // A second registration means nothing.
-            Some(from_worker::Message::Register(_) | from_worker::Message::Drained(_)) | None => continue,
+            Some(from_worker::Message::Register(_)) | None => continue,
         };
         if events.send(ClusterEvent::Worker { machine, session, event }).await.is_err() {
             return "the coordinator is shutting down".to_owned();

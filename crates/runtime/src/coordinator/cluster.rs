@@ -238,6 +238,7 @@ impl Cluster {
             WorkerEvent::LoadFailed(reason) => {
                 self.lose(now, index, format!("it could not load its layers: {reason}"));
             }
+            WorkerEvent::Leaving => self.let_go(now, index),
             WorkerEvent::Gone(reason) => self.lose(now, index, reason),
         }
     }
@@ -287,10 +288,27 @@ impl Cluster {
         self.dispatcher.machines.get(index).is_some_and(|machine| machine.state == MachineState::Ready)
     }
 
+    /// A worker wants to leave: as soon as it has nothing left, or at once if it has not begun to serve.
+    fn let_go(&mut self, now: SimTime, index: u32) {
+        let Some(machine) = self.dispatcher.machines.get_mut(index as usize) else { return };
+        let name = machine.planned.name.clone();
+        tracing::info!(machine = name, "a worker wants to leave");
+        if self.drain(now, &name).is_err()
+            && self.dispatcher.machines[index as usize].state == MachineState::Loading
+        {
+            self.dispatcher.release(index);
+        }
+    }
+
     /// A worker is gone: its requests end, the others find other ways.
     fn lose(&mut self, now: SimTime, index: u32, reason: String) {
         if let Some(machine) = self.dispatcher.machines.get(index as usize) {
-            tracing::warn!(machine = machine.planned.name, reason, "a worker is lost");
+            let machine_name = &machine.planned.name;
+            if machine.released {
+                tracing::info!(machine = machine_name, "a worker has left");
+            } else {
+                tracing::warn!(machine = machine_name, reason, "a worker is lost");
+            }
         }
         self.dispatcher.lost(now, index, reason);
         self.renew_ways(now);

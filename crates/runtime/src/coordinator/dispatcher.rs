@@ -122,15 +122,18 @@ impl Dispatcher {
                         machine.send(&free);
                     }
                 }
-                Action::Drained { machine } => {
-                    if let Some(machine) = self.machines.get(machine.index()) {
-                        let reason = "it was drained".to_owned();
-                        machine.order(proto::to_worker::Message::Shutdown(proto::Shutdown { reason }));
-                    }
-                }
+                Action::Drained { machine } => self.release(machine.0),
                 Action::Ended { request, outcome, .. } => self.ended(request.0, outcome),
             }
         }
+    }
+
+    /// A worker has nothing left to do here.
+    pub(super) fn release(&mut self, machine: u32) {
+        let Some(machine) = self.machines.get_mut(machine as usize) else { return };
+        machine.released = true;
+        let reason = "it takes no more requests and has none left".to_owned();
+        machine.order(proto::to_worker::Message::Shutdown(proto::Shutdown { reason }));
     }
 
     fn dispatch(&mut self, request: u64) {

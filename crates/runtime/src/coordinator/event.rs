@@ -33,6 +33,8 @@ pub(crate) enum WorkerEvent {
     Connected(Outbox),
     /// Something came on it.
     Message(Message),
+    /// It wants to leave when its requests are done.
+    Leaving,
     /// It is gone, and why.
     Gone(String),
 }

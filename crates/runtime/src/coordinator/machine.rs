@@ -26,6 +26,8 @@ pub(super) struct Machine {
     pub(super) resident_bytes: u64,
     /// Emulation: its worker computes so many times slower than its machine.
     pub(super) slowdown: Option<f64>,
+    /// It was told to end because it wanted to leave or an operator wanted it to, and has nothing left.
+    pub(super) released: bool,
     /// Why it is not there.
     pub(super) trouble: Option<String>,
 }
@@ -45,6 +47,7 @@ impl Machine {
             speed: SpeedMeter::default(),
             resident_bytes: 0,
             slowdown: None,
+            released: false,
             trouble: None,
         }
     }
@@ -61,8 +64,8 @@ impl Machine {
 
     /// It is no more.
     pub(super) fn leave(&mut self, reason: String) {
-        self.state = MachineState::Lost;
-        self.trouble = Some(reason);
+        self.state = if self.released { MachineState::Left } else { MachineState::Lost };
+        self.trouble = (!self.released).then_some(reason);
         self.orders = None;
         (self.status, self.speed) = (Status::default(), SpeedMeter::default());
         if let Some(outbox) = self.outbox.take() {
@@ -100,6 +103,7 @@ impl Machine {
             MachineState::Awaited => "has not joined".to_owned(),
             MachineState::Loading => format!("is loading, {:.0} %", self.loaded * 100.0),
             MachineState::Lost => "is lost".to_owned(),
+            MachineState::Left => "has left: it took no more requests and had none left".to_owned(),
             MachineState::Draining => "takes no new requests".to_owned(),
             MachineState::Ready => "is ready".to_owned(),
         };

@@ -5,6 +5,7 @@
 //!        └── checks against the model              └── dropped: the request is cancelled everywhere
 //! ```
 
+mod defaults;
 mod handle;
 mod model;
 mod report;
@@ -14,6 +15,7 @@ mod text;
 
 pub use helix_engine::{ChatTemplate, Message as ChatMessage, TemplateError};
 
+pub use defaults::SamplingDefaults;
 pub use handle::{Backend, EventSender, RawToken, Service, Submission, pair};
 pub use model::ModelInfo;
 pub use report::{MachineReport, MachineState, PipelineHop, PipelineReport, Readiness, Report};

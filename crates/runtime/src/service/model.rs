@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::SamplingDefaults;
+
 /// The served model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModelInfo {
     /// Name under which it is served.
     pub name: String,
@@ -19,6 +21,8 @@ pub struct ModelInfo {
     pub max_context: u32,
     /// Tokens that end an answer.
     pub end_tokens: Vec<u32>,
+    /// What holds for sampling parameters that a request leaves out.
+    pub sampling: SamplingDefaults,
     /// When the service started \[seconds since 1970\].
     pub created: u64,
 }

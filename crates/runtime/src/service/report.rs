@@ -37,6 +37,8 @@ pub enum MachineState {
     Draining,
     /// Its connection broke or its heartbeat stopped.
     Lost,
+    /// It finished what it had and left.
+    Left,
 }
 
 /// One machine.

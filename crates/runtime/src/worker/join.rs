@@ -81,13 +81,11 @@ async fn connect(settings: &WorkerSettings) -> Result<Channel, WorkerError> {
     }
 }
 
-/// An error and what it comes from.
+/// What an error comes from in the end: what lies between are the names of layers.
 fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        words = format!("{words}: {inner}");
-        source = inner.source();
+    let mut last = error;
+    while let Some(inner) = last.source() {
+        last = inner;
     }
-    words
+    last.to_string()
 }

@@ -1,5 +1,6 @@
 //! Loading a worker's layers into its memory.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use helix_engine::{KvCache, ModelConfig, Stage, StageOptions, WeightFormat};
@@ -26,11 +27,12 @@ pub(super) struct Loaded {
     pub(super) seconds: f64,
 }
 
-/// Loads the layers; the error is in plain words.
+/// Loads the layers, and counts in `there` those that are; the error is in plain words.
 pub(super) fn load(
     settings: &WorkerSettings,
     welcome: &Welcome,
     layers: LayerRange,
+    there: &AtomicU32,
 ) -> Result<Loaded, String> {
     let started = Instant::now();
     let weights = format_from_name(&welcome.number_format)
@@ -42,7 +44,9 @@ pub(super) fn load(
     };
     let options =
         StageOptions { weights, threads: settings.threads, cache_blocks: blocks as usize, isa: None };
-    let stage = Stage::<f32>::load(&settings.model, layers, &options).map_err(|error| error.to_string())?;
+    let mut tell = |loaded| there.store(loaded, Ordering::Relaxed);
+    let stage = Stage::<f32>::load_telling(&settings.model, layers, &options, &mut tell);
+    let stage = stage.map_err(|error| error.to_string())?;
     let limits = BatchLimits {
         decodes: MAX_DECODES,
         tokens: u64::from(BATCH_TOKENS),

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use helix_spec::{Bytes, LayerRange, SimTime};
@@ -98,12 +100,14 @@ pub enum WorkerError {
     Broken(&'static str),
 }
 
-/// Joins, loads, computes, until the coordinator or `stop` ends it.
+/// Joins, loads, computes, until the coordinator or `stop` ends it. After `leave` it takes no more requests, and ends when
+/// those that it has are done.
 pub async fn run_worker(
     settings: WorkerSettings,
+    leave: impl Future<Output = ()> + Send,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), WorkerError> {
-    tokio::pin!(stop);
+    tokio::pin!(leave, stop);
     if !(1.0..=MAX_SLOWDOWN).contains(&settings.slowdown) {
         return Err(WorkerError::Slowdown(settings.slowdown));
     }
@@ -121,13 +125,22 @@ pub async fn run_worker(
     let (words, outbound) = mpsc::channel(16);
     let joined = tokio::select! {
         joined = join(&settings, register, outbound, &words) => joined?,
+        () = &mut leave => return Ok(()),
         () = &mut stop => return Ok(()),
     };
     let (welcome, mut orders) = joined;
     let mut member = Member::new(&settings, &welcome, listener)?;
-    let work = member.serve(&settings, &welcome, (words, &mut orders));
+    let leaving = async {
+        leave.await;
+        tracing::info!("this worker takes no more requests and ends when those it has are done");
+        say(&words, from_worker::Message::Leaving(proto::Leaving {})).await;
+        // What ends it then is the coordinator's word.
+        std::future::pending::<()>().await;
+    };
+    let work = member.serve(&settings, &welcome, (words.clone(), &mut orders));
     tokio::select! {
         ended = work => ended,
+        () = leaving => Ok(()),
         () = &mut stop => Ok(()),
     }
 }
@@ -175,9 +188,10 @@ impl Member {
     ) -> Result<(), WorkerError> {
         let layers = LayerRange::new(welcome.first_layer, welcome.end_layer)
             .ok_or_else(|| WorkerError::Refused("its welcome has no layers".to_owned()))?;
+        let there = Arc::new(AtomicU32::new(0));
         let mut loading = tokio::task::spawn_blocking({
-            let (settings, welcome) = (settings.clone(), welcome.clone());
-            move || load(&settings, &welcome, layers)
+            let (settings, welcome, there) = (settings.clone(), welcome.clone(), there.clone());
+            move || load(&settings, &welcome, layers, &there)
         });
         let mut beat = tokio::time::interval(Duration::from_millis(welcome.heartbeat_ms.max(10).into()));
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -193,7 +207,10 @@ impl Member {
                 order = orders.message() => match order {
                     Ok(Some(ToWorker { message })) => if self.obey(message) { return Ok(()) },
                     Ok(None) => return Err(WorkerError::CoordinatorGone("it closed the connection".to_owned())),
-                    Err(status) => return Err(WorkerError::CoordinatorGone(status.message().to_owned())),
+                    Err(status) => {
+                        tracing::debug!(%status, "the stream of orders broke");
+                        return Err(WorkerError::CoordinatorGone("the connection to it broke".to_owned()));
+                    }
                 },
                 result = &mut loading, if !loaded => {
                     loaded = true;
@@ -219,6 +236,12 @@ impl Member {
                     }
                 }
                 _ = beat.tick() => {
+                    if !loaded {
+                        let there = there.load(Ordering::Relaxed);
+                        tracing::info!(%layers, loaded = there, of = layers.len(), "loading");
+                        let progress = proto::LoadProgress { loaded_layers: there, layers: layers.len() };
+                        say(&words, from_worker::Message::Loading(progress)).await;
+                    }
                     let message = proto::Heartbeat { resident_bytes: resident_bytes() };
                     say(&words, from_worker::Message::Heartbeat(message)).await;
                 }
@@ -239,7 +262,7 @@ impl Member {
                 tracing::info!(reason = shutdown.reason, "the coordinator ends this worker");
                 true
             }
-            Some(to_worker::Message::Welcome(_) | to_worker::Message::Drain(_)) | None => false,
+            Some(to_worker::Message::Welcome(_)) | None => false,
         }
     }
 

@@ -52,11 +52,18 @@ pub fn plan(ranges: &[(u32, u32)]) -> ClusterPlan {
 
 /// A worker that runs as a task.
 pub struct Worker {
+    leave: Option<oneshot::Sender<()>>,
     stop: Option<oneshot::Sender<()>>,
     pub task: JoinHandle<Result<(), WorkerError>>,
 }
 
 impl Worker {
+    /// Lets it take no more requests and end when it has none left.
+    pub async fn leave(mut self) {
+        drop(self.leave.take());
+        self.task.await.unwrap().unwrap();
+    }
+
     /// Ends it as if its process were gone.
     pub async fn kill(mut self) {
         drop(self.stop.take());
@@ -83,8 +90,10 @@ pub fn worker_settings(coordinator: SocketAddr, name: &str, model: &Path) -> Wor
 
 pub fn spawn(settings: WorkerSettings) -> Worker {
     let (stop, stopped) = oneshot::channel::<()>();
-    let until = async { drop(stopped.await) };
-    Worker { stop: Some(stop), task: tokio::spawn(run_worker(settings, until)) }
+    let (leave, left) = oneshot::channel::<()>();
+    let (leaving, until) = (async { drop(left.await) }, async { drop(stopped.await) });
+    let task = tokio::spawn(run_worker(settings, leaving, until));
+    Worker { leave: Some(leave), stop: Some(stop), task }
 }
 
 pub struct Cluster {

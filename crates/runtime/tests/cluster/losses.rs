@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use helix_runtime::WorkerError;
-use helix_runtime::service::{GenerateRequest, GenerationError, GenerationEvent, Readiness};
+use helix_runtime::service::{
+    GenerateRequest, GenerationError, GenerationEvent, MachineState, Readiness, Report,
+};
 
 use helix_spec::{Endpoint, MachineId};
 
@@ -109,4 +111,54 @@ async fn workers_end_when_the_coordinator_is_gone() {
         let ended = tokio::time::timeout(Duration::from_secs(10), worker.task).await.unwrap().unwrap();
         assert!(matches!(ended, Ok(()) | Err(WorkerError::CoordinatorGone(_))), "{ended:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_leaves_finishes_what_it_has_and_gets_nothing_new() {
+    let model = random_model("leaves", 1);
+    // Two ways to end: w1, and w2.
+    let mut cluster = Cluster::start(model.path(), plan(&[(0, 3), (3, 6), (3, 6)])).await;
+    let prompt: Vec<u32> = (0..30).collect();
+    let expected = alone(model.path(), &prompt, 300);
+    let mut streams = Vec::new();
+    for _ in 0..6 {
+        let mut stream = cluster.service.submit(GenerateRequest::greedy(prompt.clone(), 300)).unwrap();
+        let Some(GenerationEvent::Token(first)) = stream.next().await else { panic!("a token was expected") };
+        assert_eq!(first.id, expected[0]);
+        streams.push(tokio::spawn(collect(stream)));
+    }
+    let leaving = tokio::spawn(cluster.workers.remove(1).leave());
+    let draining = cluster.service.report_when(|report| report.machines[1].state != MachineState::Ready);
+    tokio::time::timeout(Duration::from_secs(10), draining).await.unwrap().unwrap();
+    let ways = |report: &Report| -> u64 {
+        let through = report.pipelines.iter().filter(|way| way.hops.iter().any(|hop| hop.machine == "w1"));
+        through.map(|way| way.requests).sum()
+    };
+    let before = ways(&cluster.service.report());
+    assert!(before > 0, "some requests are on the worker that leaves");
+    for _ in 0..4 {
+        assert_eq!(generate(&cluster.service, &prompt, 10).await, expected[..10]);
+    }
+    for stream in streams {
+        let (tokens, end) = stream.await.unwrap();
+        assert!(matches!(end, GenerationEvent::Finished(_)), "{end:?}");
+        assert_eq!(tokens, expected[1..]);
+    }
+    tokio::time::timeout(Duration::from_secs(20), leaving).await.expect("it ends by itself").unwrap();
+    let left = cluster.service.report_when(|report| report.machines[1].state == MachineState::Left);
+    let report = tokio::time::timeout(Duration::from_secs(10), left).await.unwrap().unwrap();
+    assert_eq!((ways(&report), report.failed), (before, 0));
+    assert!(cluster.service.readiness().is_ready());
+    // Without the other one nobody serves, and /ready says which of them left by itself.
+    tokio::time::timeout(Duration::from_secs(20), cluster.workers.remove(1).leave()).await.unwrap();
+    let gone = cluster.service.readiness_when(|readiness| !readiness.is_ready());
+    let readiness = tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap().unwrap();
+    let Readiness::NotReady { reasons } = readiness else { panic!("not ready was waited for") };
+    assert!(reasons.iter().any(|reason| reason.contains("w1") && reason.contains("has left")), "{reasons:?}");
+    // It may come back.
+    let back = spawn(worker_settings(cluster.coordinator.address(), "w1", model.path()));
+    cluster.workers.push(back);
+    tokio::time::timeout(Duration::from_secs(20), cluster.service.ready()).await.unwrap().unwrap();
+    assert_eq!(generate(&cluster.service, &prompt, 10).await, expected[..10]);
+    cluster.stop().await;
 }

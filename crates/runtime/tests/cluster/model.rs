@@ -114,6 +114,7 @@ pub fn info(folder: &Path) -> (ModelInfo, TextModel) {
         vocab: config.shape.vocab,
         max_context: config.shape.max_context,
         end_tokens: config.end_tokens,
+        sampling: helix_runtime::service::SamplingDefaults::default(),
         created: 0,
     };
     (info, TextModel::from_folder(folder).unwrap())

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use helix_runtime::Sampling;
-use helix_runtime::service::Stop;
+use helix_runtime::service::{SamplingDefaults, Stop};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
@@ -19,8 +19,10 @@ const MAX_N: i64 = 128;
 pub struct Shared {
     /// The model asked for; the served one when it is not named.
     pub model: Option<String>,
-    /// How tokens are chosen.
+    /// How tokens are chosen; what the request leaves out is neutral until [`Self::fill`].
     pub sampling: Sampling,
+    /// Which of the parameters that a model may have defaults for the request gives.
+    given: Given,
     /// The longest answer \[tokens\].
     pub max_tokens: Option<u32>,
     /// What else ends an answer.
@@ -35,6 +37,16 @@ pub struct Shared {
     pub include_usage: bool,
     /// Parameters that nobody here knows.
     pub ignored: Vec<String>,
+}
+
+/// What a request says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Given {
+    temperature: Option<f32>,
+    top_k: Option<u32>,
+    top_p: Option<f32>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
 }
 
 #[derive(Deserialize)]
@@ -59,9 +71,11 @@ impl Shared {
         let max_tokens = max_tokens(fields)?.or(default_max_tokens);
         min_tokens(fields, &stop)?;
         let stream = fields.flag("stream")?.unwrap_or(false);
-        let shared = Self {
+        let given = given(fields)?;
+        let mut shared = Self {
             model: fields.take("model", "a text")?,
             sampling: sampling(fields, logprobs)?,
+            given,
             max_tokens,
             stop,
             keep_stop_text: fields.flag("include_stop_str_in_output")?.unwrap_or(false),
@@ -70,30 +84,50 @@ impl Shared {
             include_usage: include_usage(fields, stream)?,
             ignored: Vec::new(),
         };
+        shared.fill(&SamplingDefaults::default());
         shared.sampling.check().map_err(|error| ApiError::not_taken(&error, "prompt"))?;
         shared.stop.check().map_err(|error| ApiError::not_taken(&error, "prompt"))?;
         Ok(shared)
     }
+
+    /// Takes what the request leaves out from the model.
+    pub fn fill(&mut self, defaults: &SamplingDefaults) {
+        let (given, sampling) = (&self.given, &mut self.sampling);
+        sampling.temperature = given.temperature.unwrap_or(defaults.temperature);
+        sampling.top_k = given.top_k.unwrap_or(defaults.top_k);
+        sampling.top_p = given.top_p.unwrap_or(defaults.top_p);
+        sampling.min_p = given.min_p.unwrap_or(defaults.min_p);
+        sampling.repetition_penalty = given.repetition_penalty.unwrap_or(defaults.repetition_penalty);
+    }
+}
+
+fn given(fields: &mut Fields) -> Result<Given, ApiError> {
+    let top_k =
+        fields.integer("top_k", -1..=i64::from(u32::MAX), "a whole number from -1; 0 or -1 for all")?;
+    let positive = f64::MIN_POSITIVE;
+    Ok(Given {
+        temperature: fields.number("temperature", 0.0..=100.0, "a number from 0 to 100")?,
+        // -1 is how other servers say "all", which is 0 here.
+        top_k: top_k.map(|k| u32::try_from(k).unwrap_or(0)),
+        top_p: fields.number("top_p", positive..=1.0, "a number above 0, at most 1")?,
+        min_p: fields.number("min_p", 0.0..=1.0, "a number from 0 to 1")?,
+        repetition_penalty: fields.number(
+            "repetition_penalty",
+            positive..=100.0,
+            "a number above 0, at most 100",
+        )?,
+    })
 }
 
 fn sampling(fields: &mut Fields, logprobs: Option<u8>) -> Result<Sampling, ApiError> {
     let two = "a number from -2 to 2";
-    let top_k =
-        fields.integer("top_k", -1..=i64::from(u32::MAX), "a whole number from -1; 0 or -1 for all")?;
     Ok(Sampling {
-        temperature: fields.number("temperature", 0.0..=100.0, "a number from 0 to 100")?.unwrap_or(1.0),
-        // -1 is how other servers say "all", which is 0 here.
-        top_k: top_k.and_then(|k| u32::try_from(k).ok()).unwrap_or(0),
-        top_p: fields.number("top_p", f64::MIN_POSITIVE..=1.0, "a number above 0, at most 1")?.unwrap_or(1.0),
-        min_p: fields.number("min_p", 0.0..=1.0, "a number from 0 to 1")?.unwrap_or(0.0),
         presence_penalty: fields.number("presence_penalty", -2.0..=2.0, two)?.unwrap_or(0.0),
         frequency_penalty: fields.number("frequency_penalty", -2.0..=2.0, two)?.unwrap_or(0.0),
-        repetition_penalty: fields
-            .number("repetition_penalty", f64::MIN_POSITIVE..=100.0, "a number above 0, at most 100")?
-            .unwrap_or(1.0),
         logit_bias: logit_bias(fields)?,
         seed: seed(fields)?,
         logprobs,
+        ..Sampling::greedy()
     })
 }
 

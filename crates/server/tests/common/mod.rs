@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use helix_runtime::service::{
-    Backend, FinishReason, GenerationError, ModelInfo, RawToken, Readiness, Service, Submission, TextModel,
-    pair,
+    Backend, FinishReason, GenerationError, ModelInfo, RawToken, Readiness, SamplingDefaults, Service,
+    Submission, TextModel, pair,
 };
 use helix_server::{Options, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -93,6 +93,7 @@ impl Server {
             vocab: 257,
             max_context: CONTEXT,
             end_tokens: vec![END],
+            sampling: SamplingDefaults::default(),
             created: 1_700_000_000,
         };
         let tokenizer = bytes_tokenizer();

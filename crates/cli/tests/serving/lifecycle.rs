@@ -1,0 +1,99 @@
+//! Starting, answering, losing workers, ending, and what goes wrong.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::process::{Output, Stdio};
+
+use crate::up::{Up, gone, helix, signal, sum};
+
+#[test]
+fn up_answers_and_ends_cleanly_and_says_what_was_done() {
+    let mut up = Up::start(3);
+    for (a, b) in [(17, 25), (48, 36), (12, 70)] {
+        let (status, body) = up.ask("/v1/chat/completions", &sum(a, b));
+        assert!(status == 200 && body.contains(&(a + b).to_string()), "{a} + {b}: {status} {body}");
+    }
+    up.until("/cluster", |_, body| {
+        body.contains(r#""kv_blocks_used":0"#) && body.contains(r#""finished":3"#)
+    });
+    signal("-TERM", up.child.id());
+    let mut rest = String::new();
+    up.rest.read_to_string(&mut rest).unwrap();
+    assert!(up.child.wait().unwrap().success());
+    assert!(rest.contains("The plan") && rest.contains("3 requests answered, 0 failed"), "{rest}");
+    assert!(up.workers.iter().all(|worker| gone(*worker)));
+}
+
+#[test]
+fn a_killed_worker_ends_its_requests_with_an_error_and_readiness_tells() {
+    let up = Up::start(3);
+    let endless =
+        r#"{"prompt": "Tell", "max_tokens": 900, "ignore_eos": true, "stream": true, "temperature": 0}"#;
+    let mut stream = up.open("/v1/completions", endless);
+    let mut some = [0; 2000];
+    stream.read_exact(&mut some).unwrap();
+    // Each worker is needed by some request; the one that ends the model is needed by all.
+    let body = up.until("/cluster", |status, _| status == 200);
+    let last = (0..3).find(|worker| {
+        let machine = body.split(&format!(r#""name":"worker-{worker}""#)).nth(1).unwrap_or_default();
+        machine.split('}').next().unwrap_or_default().contains(r#""end":8"#)
+    });
+    let holders = (0..3).filter(|worker| {
+        let machine = body.split(&format!(r#""name":"worker-{worker}""#)).nth(1).unwrap_or_default();
+        machine.split('}').next().unwrap_or_default().contains(r#""end":8"#)
+    });
+    for worker in holders {
+        signal("-KILL", up.workers[worker]);
+    }
+    assert!(last.is_some(), "{body}");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("worker"), "the error names the worker: {rest}");
+    let reasons = up.until("/ready", |status, _| status == 503);
+    assert!(reasons.contains("lost"), "{reasons}");
+    let (status, body) = up.ask("/v1/chat/completions", &sum(1, 2));
+    assert_eq!(status, 503, "{body}");
+}
+
+#[test]
+fn workers_die_with_their_parent_however_it_dies() {
+    let mut up = Up::start(4);
+    up.child.kill().unwrap();
+    up.child.wait().unwrap();
+    assert!(up.workers.iter().all(|worker| gone(*worker)));
+}
+
+#[test]
+fn a_request_that_takes_too_long_ends_with_its_deadline_and_the_next_is_served() {
+    let slow = ["--request-timeout", "2", "--emulate-slowdown", "worker-0=200"];
+    let up = Up::start_with(1, &slow);
+    let endless = r#"{"prompt": "Tell", "max_tokens": 900, "ignore_eos": true}"#;
+    let (status, body) = up.ask("/v1/completions", endless);
+    assert!(status == 504 && body.contains(r#""code":"deadline""#), "{status} {body}");
+    let machine = up.until("/cluster", |_, body| body.contains(r#""kv_blocks_used":0,"#));
+    assert!(machine.contains(r#""emulated_slowdown":200.0"#), "{machine}");
+    let (status, body) = up.ask("/v1/completions", r#"{"prompt": "Tell", "max_tokens": 1}"#);
+    assert_eq!(status, 200, "{body}");
+}
+
+fn failure(arguments: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = helix().args(arguments).stdin(Stdio::null()).output().unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn mistakes_are_told_in_words_with_their_codes() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, words) = failure(&["up", "--port", &port]);
+    assert!(code == Some(1) && words.contains("another program has it"), "{code:?} {words}");
+    let (code, words) = failure(&["up", "--port", "0", "--model", "no-such-folder"]);
+    assert!(code == Some(3) && words.contains("no-such-folder"), "{code:?} {words}");
+    let (code, words) = failure(&["up", "--port", "0", "--workers", "60"]);
+    assert!(code == Some(2) && words.contains("--workers 8"), "{code:?} {words}");
+    let (code, words) = failure(&["worker", "--join", "127.0.0.1:1", "--name", "a"]);
+    assert!(code == Some(2) && words.contains("HELIX_JOIN_TOKEN"), "{code:?} {words}");
+    let join = ["worker", "--join", "127.0.0.1:1", "--name", "a", "--token", "secret-token", "--wait", "0"];
+    let (code, words) = failure(&join);
+    assert!(code == Some(1) && words.contains("cannot be reached"), "{code:?} {words}");
+}
