@@ -4,7 +4,7 @@ mod json;
 mod refusal;
 mod words;
 
-use std::num::NonZeroU32;
+use std::num::{IntErrorKind, NonZeroU32};
 use std::path::PathBuf;
 
 use helix_cost::Constants;
@@ -171,7 +171,13 @@ fn parse_layout(text: &str) -> Result<RankLayout, String> {
     for part in text.split(',') {
         let malformed = || format!("--layout: `{part}` is not of the form tpa=4");
         let (name, value) = part.split_once('=').ok_or_else(malformed)?;
-        let value: u32 = value.trim().parse().map_err(|_| malformed())?;
+        let value = match value.trim().parse::<u32>() {
+            Ok(value) => value,
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => {
+                return Err(format!("--layout: `{part}` is too large; a width is at most {}", u32::MAX));
+            }
+            Err(_) => return Err(malformed()),
+        };
         let name = name.trim().to_ascii_lowercase();
         if seen.contains(&name) {
             return Err(format!("--layout: `{name}` stands twice in `{text}`; keep one of the two"));
@@ -208,6 +214,7 @@ mod tests {
         {
             assert!(parse_layout(bad).is_err(), "{bad}");
         }
+        assert!(parse_layout("ep=99999999999").unwrap_err().contains("too large"));
         assert_eq!(parse_layout("ep=0").unwrap().expert, 0);
     }
 }
