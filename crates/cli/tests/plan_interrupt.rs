@@ -1,15 +1,10 @@
 //! Ctrl-C during `helix plan`: the best plan so far, and the code that says so.
 #![cfg(target_os = "linux")]
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+mod interrupt;
 
-/// Whether the process has its own handler for the interrupt (signal 2), as the kernel sees it.
-fn catches_interrupts(child: &Child) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 0b10 != 0)
-}
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 #[test]
 fn an_interrupt_ends_the_search_with_the_best_plan_so_far() {
@@ -36,12 +31,7 @@ fn an_interrupt_ends_the_search_with_the_best_plan_so_far() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the helix command starts");
-    while !catches_interrupts(&child) {
-        std::thread::yield_now();
-    }
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill exists");
-    assert!(sent.success());
-    let output = child.wait_with_output().expect("the command ends");
+    let output = interrupt::interrupted(child);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{error}");
     assert!(error.contains("the best plan so far is above"), "{error}");

@@ -131,8 +131,17 @@ fn the_report_has_what_scripts_rely_on_and_the_files_are_written() {
     let finished = report["requests_finished"].as_u64().unwrap();
     let csv = std::fs::read_to_string(&requests).unwrap();
     assert!(csv.starts_with("request,arrival_s,prompt_tokens,"));
+    // Where each request spent its time adds up to all of it.
+    for line in csv.lines().skip(1) {
+        let number = |cell: usize| line.split(',').nth(cell).unwrap().parse::<f64>().unwrap();
+        let spent: f64 = (10..15).map(number).sum();
+        assert!((spent - (number(5) - number(1))).abs() < 1e-9 && number(12) > 0.0, "{line}");
+    }
+    let spent = &report["request_time_s"];
+    assert!(spent["computing"].as_f64().unwrap() > 0.0 && spent["series"]["line"]["values"].is_array());
     assert_eq!(csv.lines().filter(|line| line.contains("\"finished\"")).count() as u64, finished);
     let page = std::fs::read_to_string(&html).unwrap();
+    assert!(page.contains("in batches"));
     assert!(page.contains("<svg") && page.ends_with("</html>\n") && !page.contains("http://"));
     let trace: Value = serde_json::from_str(&std::fs::read_to_string(&trace).unwrap()).unwrap();
     assert!(trace.as_array().unwrap().iter().any(|event| event["ph"] == "X" && event["pid"] == 2));

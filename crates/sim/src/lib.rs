@@ -20,7 +20,7 @@ mod statistics;
 
 pub use driver::{
     EventKind, Fault, FaultKind, Feed, LinkLoad, MachineLoad, Observer, Progress, Record, Report,
-    RequestRecord, Simulation, SimulationError, Subject, Whereabouts,
+    RequestRecord, Simulation, SimulationError, Spent, Subject, Whereabouts,
 };
 pub use load::{ARRIVAL_INTERVAL, ArrivalProcess, LengthSource, PaperTrace};
 pub use queue::EventQueue;

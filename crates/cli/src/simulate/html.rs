@@ -142,6 +142,27 @@ fn waits(html: &mut String, report: &SimulateReport) {
         "<h2>Where requests waited</h2>\n<p>On average at any time: {:.1} at machines, {:.1} for links, {:.1} on links.</p>",
         waiting.machine_queues, waiting.link_queues, waiting.sending
     );
+    let spent = &report.request_time_s;
+    let all = [spent.line, spent.machine_queues, spent.computing, spent.link_queues, spent.sending];
+    let names = ["in line", "waiting at machines", "in batches", "waiting for links", "on links"];
+    let keys = ["line", "machine_queues", "computing", "link_queues", "sending"];
+    let total = all.iter().sum::<f64>();
+    html.push_str("<p>A request that finished spent on average</p>\n<table>\n");
+    for ((name, seconds), colour) in names.iter().zip(all).zip(COLOURS) {
+        let share = if total > 0.0 { seconds / total } else { 0.0 };
+        let _ = writeln!(
+            html,
+            "<tr><td><b style=\"color:{colour}\">■</b> {name}<td class=\"n\">{seconds:.3} s<td>{}</tr>",
+            bar(share)
+        );
+    }
+    html.push_str("</table>\n");
+    let curve = |((name, key), colour): ((&&'static str, &str), &'static str)| {
+        let series = spent.series.get(key)?;
+        Some(Curve { colour, name, points: smoothed(series.step_s, &series.values) })
+    };
+    let curves: Vec<_> = names.iter().zip(keys).zip(COLOURS).filter_map(curve).collect();
+    html.push_str(&chart(&curves, "seconds since the start, at their ends", "seconds of a request"));
 }
 
 fn bar(share: f64) -> String {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use helix_sim::{Report, Series, Summary};
+use helix_sim::{Report, Series, Spent, Summary};
+use helix_spec::SimTime;
 use serde::{Deserialize, Serialize};
 
 use super::Ran;
@@ -83,6 +84,39 @@ pub struct WaitingReport {
     pub sending: f64,
 }
 
+/// Where requests spent their time, from arrival to end: on average over those that finished in the window \[s\], and over
+/// time, the mean of those that ended in each step.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpentReport {
+    pub line: f64,
+    pub machine_queues: f64,
+    pub computing: f64,
+    pub link_queues: f64,
+    pub sending: f64,
+    pub series: BTreeMap<String, SeriesReport>,
+}
+
+impl SpentReport {
+    fn new(report: &Report) -> Self {
+        let ended = report.ended_series.rates();
+        let series = |((name, _), sums): ((&str, SimTime), &Series)| {
+            let mean = |(sum, count): (f64, &f64)| if *count > 0.0 { sum / count / 1e12 } else { 0.0 };
+            let values = sums.rates().into_iter().zip(&ended).map(mean).collect();
+            (name.to_owned(), SeriesReport { step_s: sums.width().seconds(), values })
+        };
+        let Spent { line, machine_queues, computing, link_queues, sending } = report.spent;
+        Self {
+            line: line.seconds(),
+            machine_queues: machine_queues.seconds(),
+            computing: computing.seconds(),
+            link_queues: link_queues.seconds(),
+            sending: sending.seconds(),
+            series: report.spent.parts().into_iter().zip(&report.spent_series).map(series).collect(),
+        }
+    }
+}
+
 /// The whole report.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SimulateReport {
@@ -115,6 +149,8 @@ pub struct SimulateReport {
     pub compute_bound_tokens_per_s: f64,
     pub kv_peak_fraction: f64,
     pub waiting: WaitingReport,
+    #[serde(default)]
+    pub request_time_s: SpentReport,
     pub machines: Vec<MachineReport>,
     pub links: Vec<LinkReport>,
     pub decode_series: SeriesReport,
@@ -169,6 +205,7 @@ impl SimulateReport {
                 link_queues: report.whereabouts.link_queues,
                 sending: report.whereabouts.sending,
             },
+            request_time_s: SpentReport::new(report),
             machines: machines(setup, report),
             links: links(setup, report),
             decode_series: SeriesReport::rates(&report.decode_series),

@@ -85,7 +85,8 @@ impl<'a> Streams<'a> {
         if let (Some(requests), false) = (&mut self.requests, self.json_requests) {
             writeln!(
                 requests.file,
-                "request,arrival_s,prompt_tokens,output_tokens,first_token_s,ended_s,outcome,generated,machines,restarts"
+                "request,arrival_s,prompt_tokens,output_tokens,first_token_s,ended_s,outcome,generated,machines,restarts,\
+                 line_s,machine_queues_s,computing_s,link_queues_s,sending_s"
             )?;
         }
         if let Some(chrome) = &mut self.chrome {
@@ -166,21 +167,24 @@ impl<'a> Streams<'a> {
         let (arrived, ended) = (seconds(record.arrived), seconds(record.ended));
         let outcome = outcome_name(record.outcome);
         let first = record.first_token.map(seconds);
+        let spent = record.spent.parts().map(|(name, time)| (name, seconds(time)));
         if json {
             let first = first.unwrap_or_else(|| "null".to_owned());
             return writeln!(
                 stream.file,
                 "{{\"request\":{},\"arrival_s\":{arrived},\"prompt_tokens\":{prompt_tokens},\"output_tokens\":{output_tokens},\
                  \"first_token_s\":{first},\"ended_s\":{ended},\"outcome\":\"{outcome}\",\"generated\":{generated},\
-                 \"machines\":{hops},\"restarts\":{restarts}}}",
-                request.0
+                 \"machines\":{hops},\"restarts\":{restarts}{}}}",
+                request.0,
+                spent.map(|(name, time)| format!(",\"{name}_s\":{time}")).concat()
             );
         }
         writeln!(
             stream.file,
-            "{},{arrived},{prompt_tokens},{output_tokens},{},{ended},\"{outcome}\",{generated},{hops},{restarts}",
+            "{},{arrived},{prompt_tokens},{output_tokens},{},{ended},\"{outcome}\",{generated},{hops},{restarts},{}",
             request.0,
-            first.unwrap_or_default()
+            first.unwrap_or_default(),
+            spent.map(|(_, time)| time).join(",")
         )
     }
 }

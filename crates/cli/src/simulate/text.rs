@@ -47,14 +47,23 @@ pub fn write(output: &mut impl Write, report: &SimulateReport) -> Result<(), Fai
         "  works wait  {:.1} at machines, {:.1} for links, {:.1} on the way (on average at any time)",
         report.waiting.machine_queues, report.waiting.link_queues, report.waiting.sending
     )?;
+    let spent = &report.request_time_s;
+    writeln!(
+        output,
+        "  a request   {:.2} s in line, {:.2} s waiting at machines, {:.2} s in batches, {:.2} s waiting for links, {:.2} s on \
+         links (mean of those that finished)",
+        spent.line, spent.machine_queues, spent.computing, spent.link_queues, spent.sending
+    )?;
     writeln!(output, "  cache       {:.0} % at most on any machine", 100.0 * report.kv_peak_fraction)?;
     writeln!(
         output,
-        "  simulated   {:.0} s in {:.2} s: {} events, {:.1} million a second",
+        "  simulated   {:.0} s in {:.2} s: {} events, {:.1} million a second ({} processed, {:.1} million a second)",
         report.simulated_seconds,
         report.wall_seconds,
         report.events,
-        report.events_per_second / 1e6
+        report.events_per_second / 1e6,
+        report.processed_events,
+        report.processed_events_per_second / 1e6
     )?;
     for note in &report.notes {
         writeln!(output, "  note: {note}")?;

@@ -79,6 +79,12 @@ impl<O: Observer> Simulation<O> {
         let first = batch.layers.start();
         batch.layers = LayerRange::new(first, first + done).unwrap_or(batch.layers);
         machine.counts.busy += now.0 - start.0.max(self.counts.since.0);
+        for work in machine.node.running() {
+            let request = self.requests.get_mut(super::coordination::number_of(work.request));
+            if let Some(request) = request.filter(|request| request.counts(work)) {
+                request.spent.computing.0 += now.0 - start.0;
+            }
+        }
         self.observer.observe(&Record::Batch { machine: MachineId(index), start, end: now, batch });
         let mut actions = std::mem::take(&mut self.node_actions);
         machine.node.handle(now, NodeEvent::BatchFinished, &mut actions);
@@ -182,12 +188,12 @@ impl<O: Observer> Simulation<O> {
                 if tokens > 0 {
                     let onward = Work { layers: hop.layers.unwrap_or(work.layers), ..work };
                     let ticket = self.transport.ticket();
-                    self.offer(now, (hop.link, ticket), onward, u64::from(tokens));
+                    self.offer(now, (hop.link, ticket, now), onward, u64::from(tokens));
                 }
             }
             None if work.phase == Phase::Prefill => {
                 let ticket = self.transport.ticket();
-                self.unrouted[index as usize + 1].push((ticket, work));
+                self.unrouted[index as usize + 1].push((ticket, now, work));
             }
             None => {}
         }

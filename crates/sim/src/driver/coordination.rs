@@ -2,7 +2,7 @@
 
 use helix_scheduler::coordinator::{Action, Event as ToCoordinator, Outcome};
 use helix_scheduler::node::NodeEvent;
-use helix_scheduler::{RequestId, Work};
+use helix_scheduler::{Phase, RequestId, Work};
 use helix_spec::{LayerRange, SimTime};
 
 use super::Simulation;
@@ -29,7 +29,7 @@ impl<O: Observer> Simulation<O> {
     pub(super) fn issue(&mut self, now: SimTime, number: u32) {
         let Some(request) = self.requests.get_mut(number) else { return };
         if request.first_token.is_none() {
-            (request.arrived, request.issued) = (now, now);
+            (request.arrived, request.issued, request.in_line) = (now, now, now);
             let prompt_tokens = request.prompt;
             self.counts.request_came(now);
             let request = id_of(number);
@@ -94,7 +94,7 @@ impl<O: Observer> Simulation<O> {
                 Action::Restarts { request, attempt, .. } => {
                     self.counts.restarts += 1;
                     if let Some(found) = self.requests.get_mut(number_of(request)) {
-                        found.attempt = attempt;
+                        (found.attempt, found.in_line) = (attempt, now);
                         found.hops.clear();
                     }
                 }
@@ -112,13 +112,16 @@ impl<O: Observer> Simulation<O> {
         let Some(request) = self.requests.get_mut(number_of(work.request)) else { return };
         request.attempt = work.attempt;
         request.phase = work.phase;
+        if work.phase == Phase::Prefill {
+            request.spent.line.0 += now.0 - request.in_line.0;
+        }
         let hop = request.hops.first().copied();
         let ticket = self.transport.ticket();
         if let Some(hop) = hop {
             let layers = hop.layers.unwrap_or(work.layers);
-            self.offer(now, (hop.link, ticket), Work { layers, ..work }, u64::from(work.tokens));
+            self.offer(now, (hop.link, ticket, now), Work { layers, ..work }, u64::from(work.tokens));
         } else {
-            self.unrouted[0].push((ticket, work));
+            self.unrouted[0].push((ticket, now, work));
         }
     }
 
@@ -193,6 +196,7 @@ impl<O: Observer> Simulation<O> {
             generated,
             hops: u32::try_from(found.hops.len().saturating_sub(1)).unwrap_or(u32::MAX),
             restarts: found.attempt,
+            spent: found.spent_until(now),
         };
         self.counts.request_done(now, &record);
         self.observer.observe(&Record::Request(record));

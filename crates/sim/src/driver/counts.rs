@@ -55,6 +55,8 @@ pub(super) struct Counts {
     pub prompt_latency: Distribution,
     pub decode_latency: Distribution,
     pub request_latency: Distribution,
+    /// Time of the requests that finished in the window, by where it went \[ps\].
+    pub spent: [u128; 5],
     pub links: Vec<LinkCounts>,
     /// Of the machines, as the window ended.
     pub machines: Vec<MachineCounts>,
@@ -63,6 +65,8 @@ pub(super) struct Counts {
     pub prompt_series: Series,
     pub kv_series: Series,
     pub in_flight_series: Series,
+    pub ended_series: Series,
+    pub spent_series: [Series; 5],
     /// When levels are looked at next, and how often.
     pub next_sample: SimTime,
     pub sampled: SimTime,
@@ -95,12 +99,15 @@ impl Counts {
             prompt_latency: Distribution::default(),
             decode_latency: Distribution::default(),
             request_latency: Distribution::default(),
+            spent: [0; 5],
             links: vec![LinkCounts::default(); scene.cables.len()],
             machines: Vec::new(),
             decode_series: Series::default(),
             prompt_series: Series::default(),
             kv_series: Series::default(),
             in_flight_series: Series::default(),
+            ended_series: Series::default(),
+            spent_series: Default::default(),
             next_sample: SimTime::ZERO,
             sampled: SimTime::ZERO,
             step: SimTime((planned / 1000).max(1_000_000_000)),
@@ -147,12 +154,19 @@ impl Counts {
     pub fn request_done(&mut self, now: SimTime, record: &RequestRecord) {
         self.hold_present(now);
         self.present -= 1;
+        self.ended_series.count(now, 1);
+        for (series, (_, time)) in self.spent_series.iter_mut().zip(record.spent.parts()) {
+            series.count(now, time.0);
+        }
         if record.outcome == Outcome::Finished {
             self.finished += 1;
             self.futile = 0;
             if self.counting() {
                 self.finished_in_window += 1;
                 self.request_latency.add(SimTime(now.0 - record.arrived.0));
+                for (sum, (_, time)) in self.spent.iter_mut().zip(record.spent.parts()) {
+                    *sum += u128::from(time.0);
+                }
             }
         } else {
             self.rejected += 1;

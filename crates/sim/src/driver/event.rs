@@ -104,6 +104,36 @@ pub enum Subject {
     },
 }
 
+/// Where a request spent the time from its arrival to its end, all its passes together. Of a prompt in parts the last part
+/// counts: it waits for the ones before it at the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// In the coordinator's line.
+    pub line: SimTime,
+    /// At machines, waiting for a batch; also what was lost with a machine or given up for others.
+    pub machine_queues: SimTime,
+    /// In batches.
+    pub computing: SimTime,
+    /// Waiting for links, or for a choice among them.
+    pub link_queues: SimTime,
+    /// On links.
+    pub sending: SimTime,
+}
+
+impl Spent {
+    /// What the parts are called in files, and the parts.
+    #[must_use]
+    pub fn parts(&self) -> [(&'static str, SimTime); 5] {
+        [
+            ("line", self.line),
+            ("machine_queues", self.machine_queues),
+            ("computing", self.computing),
+            ("link_queues", self.link_queues),
+            ("sending", self.sending),
+        ]
+    }
+}
+
 /// How a request went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestRecord {
@@ -127,6 +157,8 @@ pub struct RequestRecord {
     pub hops: u32,
     /// How often it was started anew.
     pub restarts: u32,
+    /// Where its time went.
+    pub spent: Spent,
 }
 
 /// What an observer is told.

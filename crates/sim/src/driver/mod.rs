@@ -19,7 +19,7 @@ mod report;
 mod requests;
 mod transport;
 
-pub use event::{EventKind, Observer, Record, RequestRecord, Subject};
+pub use event::{EventKind, Observer, Record, RequestRecord, Spent, Subject};
 pub use faults::{Fault, FaultKind};
 pub use feed::Feed;
 pub use report::{LinkLoad, MachineLoad, Report, Whereabouts};
@@ -96,8 +96,8 @@ pub struct Simulation<O> {
     passes: u32,
     /// Works that reached the coordinator and wait to be gathered.
     gathered: Vec<Work>,
-    /// Prompts that wait at an end for the choice of their next hop, with their places among all that waits there.
-    unrouted: Vec<Vec<(u64, Work)>>,
+    /// Prompts that wait at an end for the choice of their next hop: their places among all that waits there, since when.
+    unrouted: Vec<Vec<(u64, SimTime, Work)>>,
     /// By end: the link on which a work came and what was seen of it, of works that are about to be sent on.
     onward: Vec<Vec<(LinkId, Observation)>>,
     /// The newest online request, until it is issued; when offline saturation launches next.

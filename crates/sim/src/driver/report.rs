@@ -4,7 +4,7 @@ use helix_scheduler::coordinator::Outcome;
 use helix_spec::{Endpoint, MachineId, SimTime};
 
 use super::Simulation;
-use super::event::Observer;
+use super::event::{Observer, Spent};
 use super::machine::Machine;
 use crate::statistics::{Distribution, Series, Summary};
 
@@ -101,6 +101,12 @@ pub struct Report {
     pub links: Vec<LinkLoad>,
     /// Where works waited.
     pub whereabouts: Whereabouts,
+    /// Where the requests that finished in the window spent their time, on average.
+    pub spent: Spent,
+    /// Requests that ended, over time.
+    pub ended_series: Series,
+    /// Where those had spent their time \[ps\], in the order of [`Spent::parts`].
+    pub spent_series: [Series; 5],
     /// From the start of loading to the first request.
     pub loading: SimTime,
     /// Beginning and end of the window, counted from the first request; the end is earlier where the run was stopped.
@@ -164,6 +170,9 @@ impl<O: Observer> Simulation<O> {
             machines,
             links,
             whereabouts,
+            spent: mean_spent(counts.spent, counts.finished_in_window),
+            ended_series: counts.ended_series.clone(),
+            spent_series: counts.spent_series.clone(),
             loading: self.begin,
             window: (
                 SimTime(self.window.0.0 - self.begin.0),
@@ -221,6 +230,12 @@ impl<O: Observer> Simulation<O> {
 /// A part of a whole; 0 of nothing.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+fn mean_spent(sums: [u128; 5], requests: u64) -> Spent {
+    let mean = |sum: u128| SimTime(u64::try_from(sum / u128::from(requests.max(1))).unwrap_or(u64::MAX));
+    let [line, machine_queues, computing, link_queues, sending] = sums.map(mean);
+    Spent { line, machine_queues, computing, link_queues, sending }
 }
 
 fn histogram(values: &Distribution) -> (SimTime, Vec<u64>) {

@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use helix_scheduler::coordinator::Hop;
-use helix_scheduler::{LinkId, Phase};
+use helix_scheduler::{LinkId, Phase, Work};
 use helix_spec::SimTime;
+
+use super::event::Spent;
 
 /// A request as the driver knows it.
 #[derive(Debug, Clone)]
@@ -23,7 +25,26 @@ pub(super) struct Request {
     pub hops: Vec<Hop>,
     /// Link that its pass left on last, and when: what latency-weighted routing learns from.
     pub left: Option<(LinkId, SimTime)>,
+    /// Since when it is in line, while it is.
+    pub in_line: SimTime,
+    pub spent: Spent,
     pub ended: bool,
+}
+
+impl Request {
+    /// Whether a work is what its time is counted by: of this attempt, and the last of its pass.
+    pub fn counts(&self, work: &Work) -> bool {
+        work.last && work.attempt == self.attempt
+    }
+
+    /// Where its time went until now: what was in no other place waited at a machine.
+    pub fn spent_until(&self, now: SimTime) -> Spent {
+        let Spent { line, computing, link_queues, sending, .. } = self.spent;
+        let elsewhere = line.0 + computing.0 + link_queues.0 + sending.0;
+        let all = now.0 - self.arrived.0;
+        debug_assert!(elsewhere <= all, "a request is in one place at a time");
+        Spent { machine_queues: SimTime(all.saturating_sub(elsewhere)), ..self.spent }
+    }
 }
 
 /// Requests by number; those in front that have ended are forgotten.
@@ -52,6 +73,8 @@ impl Requests {
             phase: Phase::Prefill,
             hops,
             left: None,
+            in_line: now,
+            spent: Spent::default(),
             ended: false,
         });
         Some(number)

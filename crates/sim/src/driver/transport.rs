@@ -92,8 +92,14 @@ impl Transport {
 }
 
 impl<O: Observer> Simulation<O> {
-    /// A work is to take a link, at the place of its ticket; [`Self::flush`] sends it off.
-    pub(super) fn offer(&mut self, now: SimTime, (link, ticket): (LinkId, u64), work: Work, tokens: u64) {
+    /// A work is to take a link, at the place of its ticket, for which it waits since some time; [`Self::flush`] sends it off.
+    pub(super) fn offer(
+        &mut self,
+        now: SimTime,
+        (link, ticket, since): (LinkId, u64, SimTime),
+        work: Work,
+        tokens: u64,
+    ) {
         if self.learns
             && let Some(request) = self.requests.get_mut(number_of(work.request))
         {
@@ -105,11 +111,15 @@ impl<O: Observer> Simulation<O> {
             let parcel = transport.new_parcel();
             let filled = &mut transport.parcels[parcel as usize];
             filled.works.push(work);
-            (filled.bytes, filled.offered) = (bytes, now);
+            (filled.bytes, filled.offered) = (bytes, since);
             if let Links::Reserved(links) = &mut transport.links {
                 links.offer_with(ticket, link.index(), parcel, bytes);
             }
             return;
+        }
+        let request = self.requests.get_mut(number_of(work.request));
+        if let Some(request) = request.filter(|request| request.counts(&work)) {
+            request.spent.link_queues.0 += now.0 - since.0;
         }
         let open = transport.open.iter().find(|(open, _)| *open == link.0);
         let parcel = if let Some(&(_, parcel)) = open {
@@ -176,15 +186,16 @@ impl<O: Observer> Simulation<O> {
         for Started { link, payload, sending, rate } in started.drain(..) {
             let parcel = &mut self.transport.parcels[payload as usize];
             (parcel.started, parcel.rate) = (now, rate);
-            if self.settings.policy == Policy::Swarm {
-                for work in &parcel.works {
-                    if let Some(request) = self.requests.get_mut(number_of(work.request)) {
-                        let link = u32::try_from(link).expect("link ids are u32");
-                        request.left = Some((LinkId(link), now));
-                    }
+            let link = u32::try_from(link).expect("link ids are u32");
+            for work in &parcel.works {
+                let Some(request) = self.requests.get_mut(number_of(work.request)) else { continue };
+                if self.settings.policy == Policy::Swarm {
+                    request.left = Some((LinkId(link), now));
+                }
+                if request.counts(work) {
+                    request.spent.link_queues.0 += now.0 - parcel.offered.0;
                 }
             }
-            let link = u32::try_from(link).expect("link ids are u32");
             self.push_after(now, sending, Event::FinishSending { link, parcel: payload });
         }
         self.transport.started = started;
@@ -237,7 +248,14 @@ impl<O: Observer> Simulation<O> {
 
     /// A parcel has come to the end of its link.
     pub(super) fn arrive(&mut self, now: SimTime, link: u32, parcel: u32) {
+        let started = self.transport.parcels[parcel as usize].started;
         let mut works = std::mem::take(&mut self.transport.parcels[parcel as usize].works);
+        for work in &works {
+            let request = self.requests.get_mut(number_of(work.request));
+            if let Some(request) = request.filter(|request| request.counts(work)) {
+                request.spent.sending.0 += now.0 - started.0;
+            }
+        }
         let to = u32::try_from(self.scene.cables[link as usize].to).expect("at most MAX_MACHINES machines");
         match to.checked_sub(1) {
             None => {
@@ -261,7 +279,7 @@ impl<O: Observer> Simulation<O> {
             return;
         }
         let works = std::mem::take(&mut self.unrouted[end as usize]);
-        for (ticket, work) in works {
+        for (ticket, since, work) in works {
             // In the order in which all that waits came: what is before this prompt takes its links first.
             if let Links::Reserved(links) = &mut self.transport.links {
                 links.start_before(end as usize, ticket, &mut self.transport.started);
@@ -283,11 +301,11 @@ impl<O: Observer> Simulation<O> {
                     let back = self.scene.topology.machine_at_end(link).is_none();
                     let tokens = if back { self.tokens_back(&work) } else { work.tokens };
                     if tokens > 0 {
-                        self.offer(now, (link, ticket), Work { layers, ..work }, u64::from(tokens));
+                        self.offer(now, (link, ticket, since), Work { layers, ..work }, u64::from(tokens));
                     }
                 }
                 None if self.requests.get(number_of(work.request)).is_some() => {
-                    self.unrouted[end as usize].push((ticket, work));
+                    self.unrouted[end as usize].push((ticket, since, work));
                 }
                 None => {}
             }
