@@ -1,6 +1,7 @@
 //! The `helix` command: a file a subcommand, each one `run(arguments, output) -> Result<(), Failure>`.
 
 mod cluster;
+mod compare;
 mod completions;
 mod exit_codes;
 mod export;
@@ -39,6 +40,8 @@ enum Command {
     Plan(Box<plan::Arguments>),
     /// See how a placement serves requests, in virtual time
     Simulate(Box<simulate::Arguments>),
+    /// Compare planners, schedulers and loads over seeds
+    Compare(Box<compare::Arguments>),
     /// Helix parallelism: layouts of the GPUs inside one machine
     Parallel(parallel::Arguments),
     /// Make clusters from a seed, show clusters
@@ -70,6 +73,7 @@ fn run(command: Command, output: &mut Output) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(&arguments, output),
         Command::Simulate(arguments) => simulate::run(&arguments, output),
+        Command::Compare(arguments) => compare::run(&arguments, output),
         Command::Parallel(arguments) => parallel::run(&arguments, output),
         Command::Cluster(arguments) => cluster::run(&arguments, output),
         Command::Up(arguments) => serving::up(&arguments, output),

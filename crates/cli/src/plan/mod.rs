@@ -28,7 +28,7 @@ use crate::files;
 use crate::output::{Format, Output};
 use crate::picture::{Scene, drawing, page};
 
-pub use budget::Budget;
+pub use budget::{Budget, parse as parse_budget};
 use change::{ChangeReport, Comparison};
 use lengths::MeanLengths;
 use manual::Manual;

@@ -53,32 +53,9 @@ const EXAMPLES: &str = "Examples:
       --preset asplos25 --trace lengths.csv --html run.html
   helix simulate --cluster c.toml --model qwen3-32b --placement p.toml --mode online --rate '2 req/s' --format json";
 
-/// Arguments of `helix simulate`.
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub struct Arguments {
-    /// Preset name or cluster file
-    #[arg(long)]
-    pub cluster: String,
-    /// Preset name, model folder or config.json
-    #[arg(long)]
-    pub model: String,
-    /// Placement file
-    #[arg(long, value_name = "FILE")]
-    pub placement: PathBuf,
-    /// Where batch times come from: measured tables where the cluster has them, unless `roofline`
-    #[arg(long, value_enum, default_value_t = Cost::Auto)]
-    pub cost: Cost,
-    /// Who chooses the ways of requests
-    #[arg(long, value_enum, default_value_t = Scheduler::MaxFlow)]
-    pub scheduler: Scheduler,
-    /// When requests come
-    #[arg(long, value_enum, default_value_t = Mode::Offline)]
-    pub mode: Mode,
-    /// Behave as another simulator does
-    #[arg(long, value_enum)]
-    pub preset: Option<Preset>,
+/// What comes, how long it is watched, and how machines batch: the same for one run and for many.
+#[derive(Debug, Clone, Args)]
+pub struct Load {
     /// Offline: requests at the beginning (with swarm, random and shortest-queue: always under way)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub offline_queries: Option<u32>,
@@ -115,12 +92,41 @@ pub struct Arguments {
     /// How machines batch
     #[arg(long, value_enum)]
     pub batching: Option<BatchingChoice>,
-    /// Process every layer of a batch on its own; gives the same results
-    #[arg(long)]
-    pub unfused: bool,
     /// Lengthen every delay by a random time up to this, for example `1 ns`: do results depend on exact times?
     #[arg(long)]
     pub jitter: Option<SimTime>,
+}
+
+/// Arguments of `helix simulate`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Preset name or cluster file
+    #[arg(long)]
+    pub cluster: String,
+    /// Preset name, model folder or config.json
+    #[arg(long)]
+    pub model: String,
+    /// Placement file
+    #[arg(long, value_name = "FILE")]
+    pub placement: PathBuf,
+    /// Where batch times come from: measured tables where the cluster has them, unless `roofline`
+    #[arg(long, value_enum, default_value_t = Cost::Auto)]
+    pub cost: Cost,
+    /// Who chooses the ways of requests
+    #[arg(long, value_enum, default_value_t = Scheduler::MaxFlow)]
+    pub scheduler: Scheduler,
+    /// When requests come
+    #[arg(long, value_enum, default_value_t = Mode::Offline)]
+    pub mode: Mode,
+    /// Behave as another simulator does
+    #[arg(long, value_enum)]
+    pub preset: Option<Preset>,
+    #[command(flatten)]
+    pub load: Load,
+    /// Process every layer of a batch on its own; gives the same results
+    #[arg(long)]
+    pub unfused: bool,
     /// Machines and links that fail, slow down and recover
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,

@@ -20,9 +20,11 @@ use crate::output::{Format, Output};
 use crate::parallel::Progress as Line;
 use crate::plan::Budget;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, Load, Mode, Preset, Scheduler};
+pub use curves::COLOURS;
 use report::SimulateReport;
-use setup::Setup;
+pub use report::value_name as name_of;
+pub use setup::{Setup, workload};
 use streams::Streams;
 
 /// Events between two looks at Ctrl-C.

@@ -160,7 +160,8 @@ pub struct SimulateReport {
     pub notes: Vec<String>,
 }
 
-fn value_name(value: &impl clap::ValueEnum) -> String {
+/// The name on the command line.
+pub fn value_name(value: &impl clap::ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 

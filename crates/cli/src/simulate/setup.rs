@@ -9,7 +9,7 @@ use helix_spec::{
     Workload, load_cluster_named,
 };
 
-use super::arguments::{Arguments, BatchingChoice, Mode, Preset, Scheduler};
+use super::arguments::{Arguments, BatchingChoice, Load, Mode, Preset, Scheduler};
 use super::faults;
 use crate::exit_codes::{Failure, Kind};
 use crate::plan::Cost;
@@ -69,7 +69,17 @@ impl Setup {
     pub fn new(arguments: &Arguments) -> Result<Self, Failure> {
         let cluster = load_cluster_named(&arguments.cluster)?;
         let model = ModelShape::named_or_folder(&arguments.model)?;
-        let mut placement = Placement::load(&arguments.placement, &cluster)?;
+        let placement = Placement::load(&arguments.placement, &cluster)?;
+        Self::of(arguments, cluster, model, placement)
+    }
+
+    /// The same for a placement that is there already.
+    pub fn of(
+        arguments: &Arguments,
+        cluster: Cluster,
+        model: ModelShape,
+        mut placement: Placement,
+    ) -> Result<Self, Failure> {
         let preset = arguments.preset == Some(Preset::Asplos25);
         if preset && placement.links.is_some() {
             // Where links are listed, the paper's requests may enter a machine anywhere in its range.
@@ -88,7 +98,7 @@ impl Setup {
         let (links, max_flow) =
             links(&instance, &placement, preset).map_err(|error| Failure::new(Kind::Infeasible, error))?;
         let compute_bound = instance.compute_bound();
-        let workload = workload(arguments)?;
+        let workload = workload(&arguments.load, arguments.mode)?;
         let faults = match &arguments.faults {
             Some(path) => faults::read(path, &cluster, &links)?,
             None => Vec::new(),
@@ -108,7 +118,7 @@ impl Setup {
                 ));
             }
         }
-        let sample = arguments.sample;
+        let sample = arguments.load.sample;
         Ok(Self {
             cluster,
             model,
@@ -169,8 +179,8 @@ fn links(
     Ok((links.collect(), evaluation.throughput))
 }
 
-fn workload(arguments: &Arguments) -> Result<Workload, Failure> {
-    let mut workload = match (&arguments.workload, &arguments.trace) {
+pub fn workload(load: &Load, mode: Mode) -> Result<Workload, Failure> {
+    let mut workload = match (&load.workload, &load.trace) {
         (Some(path), _) => Workload::from_file(path)?,
         (None, Some(path)) => {
             let trace = Trace::from_file(path)?;
@@ -183,19 +193,19 @@ fn workload(arguments: &Arguments) -> Result<Workload, Failure> {
             Workload { arrivals: Arrivals::Offline, lengths, requests: None }
         }
     };
-    if let Some(rate) = arguments.rate {
-        if arguments.mode == Mode::Offline {
+    if let Some(rate) = load.rate {
+        if mode == Mode::Offline {
             return Err(Failure::usage(
                 "`--rate` is about online requests: add `--mode online`, or leave it out",
             ));
         }
-        let burstiness = arguments.burstiness;
+        let burstiness = load.burstiness;
         workload.arrivals =
             if burstiness == 1.0 { Arrivals::Poisson { rate } } else { Arrivals::Gamma { rate, burstiness } };
         // A trace gives lengths again and again, as long as the run needs them.
         workload.requests = workload.requests.or(Some(u64::MAX));
     }
-    workload.requests = match (workload.requests, arguments.max_requests) {
+    workload.requests = match (workload.requests, load.max_requests) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
@@ -215,22 +225,23 @@ fn settings(arguments: &Arguments, workload: &Workload) -> Settings {
         Some(Preset::Asplos25) => Settings::asplos25(policy, online),
         None => Settings::serving(policy, online, workload.lengths.mean().1),
     };
-    if arguments.saturate {
+    let load = &arguments.load;
+    if load.saturate {
         settings.saturate();
     }
-    if let (Some(count), Some(offline)) = (arguments.offline_queries, &mut settings.offline) {
+    if let (Some(count), Some(offline)) = (load.offline_queries, &mut settings.offline) {
         offline.initial = count;
     }
-    settings.window.warmup = arguments.warmup.unwrap_or(settings.window.warmup);
-    settings.window.duration = arguments.duration.unwrap_or(settings.window.duration);
-    settings.window.drain |= arguments.drain;
-    settings.batching = match (arguments.batching, settings.batching) {
+    settings.window.warmup = load.warmup.unwrap_or(settings.window.warmup);
+    settings.window.duration = load.duration.unwrap_or(settings.window.duration);
+    settings.window.drain |= load.drain;
+    settings.batching = match (load.batching, settings.batching) {
         (Some(BatchingChoice::WholeRange), _) | (None, Batching::WholeRange) => Batching::WholeRange,
         (Some(BatchingChoice::LayerWise), _) | (None, Batching::LayerWise { .. }) => {
             Batching::LayerWise { fuse: !arguments.unfused }
         }
     };
-    settings.jitter = arguments.jitter.unwrap_or(SimTime::ZERO);
+    settings.jitter = load.jitter.unwrap_or(SimTime::ZERO);
     settings.seed = arguments.seed;
     settings
 }
