@@ -29,7 +29,7 @@ Every number of every rank is compared; a deviation is relative to the largest n
 batch at that step. The oracle is a plain computation on one rank in f64; of latent attention it expands the keys and
 values of every token and head, in scenarios where that takes half a minute at the most, unless --oracle says otherwise.
 Tolerances of a layer: 1e-12 in f64, 5e-5 in f32, 6e-3 in f32 where bf16 is exchanged; layouts with two pipeline
-stages run two layers. Exit code 1 when any number misses.";
+stages run two layers and may have twice as much. Exit code 1 when any number misses.";
 
 /// What to check.
 #[derive(Debug, clap::Args)]

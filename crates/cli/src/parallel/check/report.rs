@@ -184,7 +184,11 @@ impl<'a> Report<'a> {
             )?;
         }
         let [f64, f32, bf16] = Precision::ALL.map(|precision| precision.tolerance(1));
-        Ok(writeln!(output, "{:<32}  {f64:>10.0e} {f32:>10.0e} {bf16:>10.0e}", "tolerance of a layer")?)
+        Ok(writeln!(
+            output,
+            "{:<32}  {f64:>10.0e} {f32:>10.0e} {bf16:>10.0e}",
+            "tolerance, twice at two stages"
+        )?)
     }
 }
 
