@@ -9,7 +9,7 @@ use crate::simulate::COLOURS;
 const WIDTH: f64 = 1100.0;
 const HEIGHT: f64 = 260.0;
 const LEFT: f64 = 60.0;
-const TOP: f64 = 14.0;
+const TOP: f64 = 26.0;
 const BOTTOM: f64 = 34.0;
 
 /// A group of bars: its name, and a bar for each series; none where there is no figure.
@@ -101,7 +101,7 @@ fn draw_group(
             let _ = writeln!(
                 svg,
                 "<text x=\"{middle:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"#fff\">{}</text>",
-                (top + 13.0).min(y(0.0) - 3.0),
+                y(0.0) - 5.0,
                 short(bar.mean)
             );
         }

@@ -119,10 +119,11 @@ pub fn row((name, scheduler, mode): (&str, Scheduler, Mode), runs: &[Result<Figu
     }
 }
 
-/// The scheduler that a planner's system uses: swarm its own, all others the first that is compared.
-fn own_scheduler(planner: Option<&str>, schedulers: &[String]) -> Option<String> {
+/// The scheduler that a planner's system uses: swarm its own, all others the first that is compared. A file named `swarm` is
+/// taken for one of swarm's.
+fn own_scheduler(row: &PlacementRow, schedulers: &[String]) -> Option<String> {
     let swarm = name_of(&Scheduler::Swarm);
-    let is_swarm = planner.is_some_and(|planner| planner == name_of(&Contestant::Swarm));
+    let is_swarm = *row.planner.as_ref().unwrap_or(&row.placement) == name_of(&Contestant::Swarm);
     let own = if is_swarm && schedulers.contains(&swarm) { Some(&swarm) } else { schedulers.first() };
     own.cloned()
 }
@@ -151,7 +152,7 @@ pub fn ratios(placements: &[PlacementRow], rows: &[Row]) -> Vec<RatioRow> {
             ratios.extend(pair.map(|(ours, theirs)| against(about, ours, theirs)));
         };
         for other in &placements[1..] {
-            let own = own_scheduler(other.planner.as_deref(), &schedulers);
+            let own = own_scheduler(other, &schedulers);
             if let Some(own) = own {
                 add("method", first, (&other.placement, &own));
             }

@@ -103,8 +103,8 @@ fn simulate_one(shared: &Shared<'_>, job: &Job<'_>) -> Result<Figures, NoFigures
         return Err(NoFigures::Interrupted);
     }
     let arguments = arguments_of(shared, job);
-    let (cluster, model) = (shared.cluster.clone(), shared.model.clone());
-    let setup = Setup::of(&arguments, cluster, model, job.placement.clone());
+    let subject = (shared.cluster.clone(), shared.model.clone(), job.placement.clone());
+    let setup = Setup::of(&arguments, job.mode, subject);
     let mut setup = setup.map_err(|failure| failed(&failure.message))?;
     // Only what ends within the window counts.
     setup.settings.window.drain = false;
@@ -154,9 +154,10 @@ fn arguments_of(shared: &Shared<'_>, job: &Job<'_>) -> simulate::Arguments {
         load.jitter = Some(JITTER);
     }
     simulate::Arguments {
-        cluster: arguments.cluster.clone(),
-        model: arguments.model.clone(),
-        placement: PathBuf::from(job.name),
+        cluster: Some(arguments.cluster.clone()),
+        model: Some(arguments.model.clone()),
+        placement: Some(PathBuf::from(job.name)),
+        replay: None,
         cost: arguments.cost,
         scheduler: job.scheduler,
         mode: job.mode,

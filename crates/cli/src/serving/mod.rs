@@ -4,6 +4,7 @@ mod children;
 mod local;
 mod model;
 mod plan;
+mod record;
 mod security;
 mod serve;
 mod show;

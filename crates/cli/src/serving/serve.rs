@@ -9,7 +9,7 @@ use helix_planner::Objective;
 use helix_runtime::{Coordinator, CoordinatorSettings};
 use helix_spec::{ModelShape, Placement, load_cluster_named};
 
-use super::{TOKEN_VARIABLE, block_on, listen, log_to_stderr, model, plan, security, stop};
+use super::{TOKEN_VARIABLE, block_on, listen, log_to_stderr, model, plan, record, security, stop};
 use crate::exit_codes::{Failure, Kind};
 use crate::output::Output;
 
@@ -57,6 +57,9 @@ pub struct Arguments {
     /// The most requests at a time, waiting ones included
     #[arg(long, default_value_t = 1024)]
     max_requests: usize,
+    /// Record here, as JSONL, what is served: for `helix simulate --replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     #[command(flatten)]
     tls: security::Arguments,
 }
@@ -96,11 +99,13 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         heartbeat: Duration::from_secs(1),
         security: arguments.tls.security()?,
     };
+    let recorder = record::recorder(arguments.record.as_deref(), (&cluster, &planned.placement), &folder)?;
     block_on(async {
         let api = listen(&arguments.host, arguments.port).await?;
         let address = api.local_addr()?;
-        let coordinator =
-            Coordinator::start(settings).await.map_err(|error| Failure::new(Kind::Other, error))?;
+        let coordinator = Coordinator::start_recorded(settings, recorder)
+            .await
+            .map_err(|error| Failure::new(Kind::Other, error))?;
         writeln!(output, "workers join {}, the API is http://{address}/v1", coordinator.address())?;
         for (machine, layers) in planned.placement.machines.iter().map(|(id, held)| (*id, held.layers)) {
             writeln!(output, "  {} holds layers {layers}", cluster.machine(machine).name)?;

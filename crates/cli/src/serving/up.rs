@@ -15,7 +15,7 @@ use helix_spec::{ModelShape, NumberFormat};
 
 use super::children::{Worker, Workers};
 use super::local::{Local, LocalWorker};
-use super::{block_on, listen, local, log_to_stderr, model, show, stop};
+use super::{block_on, listen, local, log_to_stderr, model, record, show, stop};
 use crate::exit_codes::{Failure, Kind};
 use crate::output::Output;
 
@@ -53,6 +53,9 @@ pub struct Arguments {
     /// The most requests at a time, waiting ones included
     #[arg(long, default_value_t = 256)]
     max_requests: usize,
+    /// Record here, as JSONL, what is served: for `helix simulate --replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 /// Serves until Ctrl-C or a signal, then says what was done.
@@ -80,11 +83,13 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         heartbeat: Duration::from_millis(500),
         security: helix_runtime::net::Security::none(),
     };
+    let recorder = record::recorder(arguments.record.as_deref(), (&cluster, &planned.placement), &folder)?;
     block_on(async {
         let api = listen("127.0.0.1", arguments.port).await?;
         let address = api.local_addr()?;
-        let coordinator =
-            Coordinator::start(settings).await.map_err(|error| Failure::new(Kind::Other, error))?;
+        let coordinator = Coordinator::start_recorded(settings, recorder)
+            .await
+            .map_err(|error| Failure::new(Kind::Other, error))?;
         let mut workers = Workers(Vec::new());
         for worker in &local {
             let memory = local::memory_megabytes(worker.layers, &shape);

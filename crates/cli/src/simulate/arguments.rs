@@ -51,7 +51,8 @@ const EXAMPLES: &str = "Examples:
   helix simulate --cluster single24 --model llama-2-70b --placement placement.toml
   helix simulate --cluster mine/cluster.toml --model llama-2-70b --placement mine/placement.toml \\
       --preset asplos25 --trace lengths.csv --html run.html
-  helix simulate --cluster c.toml --model qwen3-32b --placement p.toml --mode online --rate '2 req/s' --format json";
+  helix simulate --cluster c.toml --model qwen3-32b --placement p.toml --mode online --rate '2 req/s' --format json
+  helix simulate --replay run.jsonl";
 
 /// What comes, how long it is watched, and how machines batch: the same for one run and for many.
 #[derive(Debug, Clone, Args)]
@@ -102,14 +103,19 @@ pub struct Load {
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Preset name or cluster file
-    #[arg(long)]
-    pub cluster: String,
+    #[arg(long, required_unless_present = "replay")]
+    pub cluster: Option<String>,
     /// Preset name, model folder or config.json
-    #[arg(long)]
-    pub model: String,
+    #[arg(long, required_unless_present = "replay")]
+    pub model: Option<String>,
     /// Placement file
-    #[arg(long, value_name = "FILE")]
-    pub placement: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "replay")]
+    pub placement: Option<PathBuf>,
+    /// Replay what `helix up` or `helix serve` recorded with --record, and print the error of every figure; cluster, model and
+    /// placement are the recorded ones unless given
+    #[arg(long, value_name = "RECORDING", conflicts_with_all = ["faults", "html", "requests", "events", "chrome_trace", "trace",
+          "workload", "rate", "max_requests", "offline_queries", "mode", "warmup", "duration", "drain"])]
+    pub replay: Option<PathBuf>,
     /// Where batch times come from: measured tables where the cluster has them, unless `roofline`
     #[arg(long, value_enum, default_value_t = Cost::Auto)]
     pub cost: Cost,

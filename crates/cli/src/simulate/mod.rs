@@ -4,6 +4,7 @@ mod arguments;
 mod curves;
 mod faults;
 mod html;
+mod replay;
 mod report;
 mod setup;
 mod streams;
@@ -39,6 +40,9 @@ struct Ran {
 
 /// Simulates, writes what was asked for, prints the report.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    if let Some(recording) = &arguments.replay {
+        return replay::run(arguments, recording, output);
+    }
     let overlaid = html::read_overlaid(&arguments.overlay)?;
     let setup = Setup::new(arguments)?;
     // A week: only its handling of Ctrl-C is wanted here.

@@ -175,7 +175,10 @@ impl SimulateReport {
         Self {
             cluster: setup.cluster.name.clone(),
             model: setup.model.name.clone(),
-            placement: arguments.placement.display().to_string(),
+            placement: arguments
+                .placement
+                .as_deref()
+                .map_or_else(String::new, |path| path.display().to_string()),
             scheduler: value_name(&arguments.scheduler),
             mode: value_name(&arguments.mode),
             preset: arguments.preset.as_ref().map(value_name),

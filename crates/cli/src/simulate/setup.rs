@@ -67,18 +67,18 @@ pub struct Setup {
 
 impl Setup {
     pub fn new(arguments: &Arguments) -> Result<Self, Failure> {
-        let cluster = load_cluster_named(&arguments.cluster)?;
-        let model = ModelShape::named_or_folder(&arguments.model)?;
-        let placement = Placement::load(&arguments.placement, &cluster)?;
-        Self::of(arguments, cluster, model, placement)
+        let missing = || Failure::usage("`--cluster`, `--model` and `--placement` say what is simulated");
+        let cluster = load_cluster_named(arguments.cluster.as_ref().ok_or_else(missing)?)?;
+        let model = ModelShape::named_or_folder(arguments.model.as_ref().ok_or_else(missing)?)?;
+        let placement = Placement::load(arguments.placement.as_ref().ok_or_else(missing)?, &cluster)?;
+        Self::of(arguments, arguments.mode, (cluster, model, placement))
     }
 
     /// The same for a placement that is there already.
     pub fn of(
         arguments: &Arguments,
-        cluster: Cluster,
-        model: ModelShape,
-        mut placement: Placement,
+        mode: Mode,
+        (cluster, model, mut placement): (Cluster, ModelShape, Placement),
     ) -> Result<Self, Failure> {
         let preset = arguments.preset == Some(Preset::Asplos25);
         if preset && placement.links.is_some() {
@@ -98,16 +98,16 @@ impl Setup {
         let (links, max_flow) =
             links(&instance, &placement, preset).map_err(|error| Failure::new(Kind::Infeasible, error))?;
         let compute_bound = instance.compute_bound();
-        let workload = workload(&arguments.load, arguments.mode)?;
+        let workload = workload(&arguments.load, mode)?;
         let faults = match &arguments.faults {
             Some(path) => faults::read(path, &cluster, &links)?,
             None => Vec::new(),
         };
-        let settings = settings(arguments, &workload);
+        let settings = settings(arguments, mode, &workload);
         let mut notes: Vec<String> = costs.note().map(str::to_owned).into_iter().collect();
         notes.extend(faults::layers_without_holder(&faults, &cluster, &placement));
         if let (Mode::Online, Lengths::Trace(trace), Arrivals::Trace { speed }) =
-            (arguments.mode, &workload.lengths, workload.arrivals)
+            (mode, &workload.lengths, workload.arrivals)
         {
             let last = trace.last_arrival().seconds() / speed;
             let end = settings.window.warmup.seconds() + settings.window.duration.seconds();
@@ -212,7 +212,7 @@ pub fn workload(load: &Load, mode: Mode) -> Result<Workload, Failure> {
     Ok(workload)
 }
 
-fn settings(arguments: &Arguments, workload: &Workload) -> Settings {
+fn settings(arguments: &Arguments, mode: Mode, workload: &Workload) -> Settings {
     let policy = match arguments.scheduler {
         Scheduler::MaxFlow => Policy::MaxFlow { least_share: 0.05 },
         Scheduler::LatencyAware => Policy::LatencyAware { least_share: 0.05 },
@@ -220,7 +220,7 @@ fn settings(arguments: &Arguments, workload: &Workload) -> Settings {
         Scheduler::Random => Policy::Random,
         Scheduler::ShortestQueue => Policy::ShortestQueue,
     };
-    let online = arguments.mode == Mode::Online;
+    let online = mode == Mode::Online;
     let mut settings = match arguments.preset {
         Some(Preset::Asplos25) => Settings::asplos25(policy, online),
         None => Settings::serving(policy, online, workload.lengths.mean().1),

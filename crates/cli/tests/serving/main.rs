@@ -5,5 +5,6 @@ mod client;
 mod lifecycle;
 mod load;
 mod openai;
+mod recording;
 mod soak;
 mod up;

@@ -14,6 +14,7 @@ use super::dispatcher::Dispatcher;
 use super::event::{ClusterEvent, Joined, WorkerEvent};
 use super::machine::Machine;
 use super::plan::ClusterPlan;
+use super::recorder::Recorder;
 use super::start::StartError;
 use crate::control::proto;
 use crate::net::{Security, dial, run_link};
@@ -47,7 +48,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(fixed: Fixed) -> Result<Self, StartError> {
+    pub(super) fn new(fixed: Fixed, recorder: Option<Recorder>) -> Result<Self, StartError> {
         let topology = {
             let empty = vec![0; fixed.plan.machines.len()];
             fixed.plan.topology(&empty, fixed.model.max_context, |_| true)?
@@ -60,7 +61,8 @@ impl Cluster {
         };
         let scheduler = Scheduler::new(config, topology, policy).map_err(StartError::Settings)?;
         let machines: Vec<Machine> = fixed.plan.machines.iter().cloned().map(Machine::new).collect();
-        let dispatcher = Dispatcher::new(scheduler, machines, fixed.model.end_tokens.clone());
+        let mut dispatcher = Dispatcher::new(scheduler, machines, fixed.model.end_tokens.clone());
+        dispatcher.recorder = recorder;
         let mut cluster = Self { fixed, dispatcher, started: Instant::now(), epoch: 0, changed: true };
         for index in (0..).take(cluster.dispatcher.machines.len()) {
             let machine = MachineId(index);

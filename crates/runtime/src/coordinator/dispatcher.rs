@@ -16,6 +16,7 @@ use helix_spec::{MachineId, SimTime};
 use tokio::sync::oneshot;
 
 use super::machine::Machine;
+use super::recorder::{Recorded, Recorder};
 use super::request::Active;
 use super::speed::against_others;
 use crate::control::proto;
@@ -47,6 +48,8 @@ pub(super) struct Dispatcher {
     pub(super) requests: BTreeMap<u64, Active>,
     pub(super) pipelines: BTreeMap<Vec<RouteHop>, Traffic>,
     pub(super) counts: Counts,
+    /// Where what was served is written.
+    pub(super) recorder: Option<Recorder>,
     next_request: u64,
     end_tokens: Vec<u32>,
     /// The machine whose loss is being dealt with.
@@ -61,6 +64,7 @@ impl Dispatcher {
             requests: BTreeMap::new(),
             pipelines: BTreeMap::new(),
             counts: Counts::default(),
+            recorder: None,
             next_request: 0,
             end_tokens,
             losing: None,
@@ -148,6 +152,7 @@ impl Dispatcher {
 
     fn ended(&mut self, request: u64, outcome: Outcome) {
         let Some(active) = self.requests.remove(&request) else { return };
+        self.record(&active, outcome);
         if outcome == Outcome::Cancelled && active.failure.is_none() {
             self.counts.cancelled += 1;
             return;
@@ -159,6 +164,25 @@ impl Dispatcher {
         } else {
             self.counts.failed += 1;
         }
+    }
+
+    fn record(&self, active: &Active, outcome: Outcome) {
+        let Some(recorder) = &self.recorder else { return };
+        let name = |hop: &RouteHop| self.machines.get(hop.machine as usize).map(|m| m.planned.name.as_str());
+        recorder.write(&Recorded {
+            arrival_s: recorder.seconds(active.arrived),
+            prompt_tokens: active.prompt_tokens(),
+            output_tokens: active.tokens,
+            first_token_s: active.first_token.map(|first| recorder.seconds(first)),
+            ended_s: recorder.seconds(std::time::Instant::now()),
+            outcome: match outcome {
+                _ if active.is_good() => "finished",
+                Outcome::Cancelled if active.failure.is_none() => "cancelled",
+                _ => "failed",
+            },
+            attempts: active.attempt + 1,
+            pipeline: active.route.iter().filter_map(name).collect(),
+        });
     }
 
     /// A message of a worker about requests.

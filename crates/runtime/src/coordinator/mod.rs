@@ -5,11 +5,13 @@ mod dispatcher;
 mod event;
 mod machine;
 mod plan;
+mod recorder;
 mod request;
 mod speed;
 mod start;
 
 pub(crate) use event::{ClusterEvent, Joined, WorkerEvent};
 pub use plan::{ClusterPlan, PlannedMachine, PlannedTimes};
+pub use recorder::Recorder;
 pub(crate) use start::format_from_name;
 pub use start::{Coordinator, CoordinatorSettings, StartError, random_token};

@@ -1,5 +1,7 @@
 //! A request in progress as the coordinator knows it.
 
+use std::time::Instant;
+
 use tokio::sync::oneshot;
 
 use crate::service::{EventSender, FinishReason, GenerateRequest, GenerationError, RawToken};
@@ -15,6 +17,10 @@ pub(super) struct Active {
     pub(super) route: Vec<RouteHop>,
     generated: Vec<u32>,
     ending: Option<(FinishReason, Option<u32>)>,
+    pub(super) arrived: Instant,
+    pub(super) first_token: Option<Instant>,
+    /// All that came back, the one that ended it included.
+    pub(super) tokens: usize,
     /// Why it is being ended, where the scheduler alone does not know.
     pub(super) failure: Option<GenerationError>,
     /// Dropped with this: then nobody waits any more for the client to go.
@@ -40,6 +46,9 @@ impl Active {
             route: Vec::new(),
             generated: Vec::new(),
             ending: None,
+            arrived: Instant::now(),
+            first_token: None,
+            tokens: 0,
             failure: None,
             _watch: watch,
         }
@@ -67,6 +76,8 @@ impl Active {
     /// A token came; whether it is the last.
     pub(super) fn take(&mut self, sampled: Sampled) -> bool {
         let Sampled { token, ending, logprob, top, .. } = sampled;
+        self.first_token.get_or_insert_with(Instant::now);
+        self.tokens += 1;
         if ending == Ending::EndToken {
             self.ending = Some((FinishReason::Stop, Some(token)));
             return true;
@@ -80,9 +91,14 @@ impl Active {
         ending == Ending::Length
     }
 
+    /// Whether it ended as it should.
+    pub(super) fn is_good(&self) -> bool {
+        self.failure.is_none() && self.ending.is_some()
+    }
+
     /// Tells the client the end. Whether it is a good one.
     pub(super) fn end(self, otherwise: GenerationError) -> bool {
-        let good = self.failure.is_none() && self.ending.is_some();
+        let good = self.is_good();
         let _ = match (self.failure, self.ending) {
             (None, Some((reason, end_token))) => self.events.finish(reason, end_token),
             (failure, _) => self.events.fail(failure.unwrap_or(otherwise)),

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::cluster::{Cluster, Fixed};
 use super::plan::ClusterPlan;
+use super::recorder::Recorder;
 use crate::control::{ControlSettings, serve_control};
 use crate::net::Security;
 use crate::service::{ModelInfo, Service, TextModel, pair};
@@ -83,6 +84,14 @@ pub struct Coordinator {
 impl Coordinator {
     /// Opens the port for workers and begins.
     pub async fn start(settings: CoordinatorSettings) -> Result<Self, StartError> {
+        Self::start_recorded(settings, None).await
+    }
+
+    /// The same; every request is recorded as it ends, where a recorder is given.
+    pub async fn start_recorded(
+        settings: CoordinatorSettings,
+        recorder: Option<Recorder>,
+    ) -> Result<Self, StartError> {
         const EVENTS: usize = 4096;
         if settings.join_token.len() < 8 {
             return Err(StartError::Token(settings.join_token.len()));
@@ -114,7 +123,7 @@ impl Coordinator {
             heartbeat: settings.heartbeat,
             events: events.clone(),
         };
-        let cluster = Cluster::new(fixed)?;
+        let cluster = Cluster::new(fixed, recorder)?;
         let (service, backend) = pair(settings.model, settings.text, settings.max_requests);
         let (stop, stopped) = oneshot::channel();
         let (stop_control, control_stopped) = oneshot::channel::<()>();
