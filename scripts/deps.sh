@@ -11,6 +11,7 @@ needs=(
     "c++:g++:HiGHS, the solver of the planner milp"
     "cmake:cmake:HiGHS"
     "make:make:HiGHS"
+    "curl:curl:the chat of the demo"
 )
 
 if ! command -v cargo >/dev/null; then

@@ -97,6 +97,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         weights: arguments.weights.into(),
         max_requests: arguments.max_requests,
         heartbeat: Duration::from_secs(1),
+        patience: Duration::from_secs(10),
         security: arguments.tls.security()?,
     };
     let recorder = record::recorder(arguments.record.as_deref(), (&cluster, &planned.placement), &folder)?;

@@ -81,6 +81,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         weights: arguments.weights.into(),
         max_requests: arguments.max_requests,
         heartbeat: Duration::from_millis(500),
+        patience: Duration::from_secs(30),
         security: helix_runtime::net::Security::none(),
     };
     let recorder = record::recorder(arguments.record.as_deref(), (&cluster, &planned.placement), &folder)?;

@@ -166,6 +166,19 @@ impl Control for ControlService {
     }
 }
 
+/// Whether a stream broke because nothing came on its connection any more.
+fn timed_out(status: &Status) -> bool {
+    let mut error: Option<&dyn std::error::Error> = Some(status);
+    while let Some(here) = error {
+        let words = here.to_string();
+        if words.contains("timed out") || words.contains("timeout") {
+            return true;
+        }
+        error = here.source();
+    }
+    false
+}
+
 /// Hands on what a worker says until it is silent for too long or gone; then why.
 async fn follow(
     mut inbound: Streaming<FromWorker>,
@@ -179,7 +192,11 @@ async fn follow(
             // What HTTP/2 says of it, a user need not read.
             Ok(Err(status)) => {
                 tracing::debug!(%status, "the stream of a worker broke");
-                return "its connection broke".to_owned();
+                return if timed_out(&status) {
+                    format!("it answered nothing for {} s", patience.as_secs_f64())
+                } else {
+                    "its connection broke".to_owned()
+                };
             }
             Ok(Ok(None)) => return "it left".to_owned(),
             Ok(Ok(Some(message))) => message.message,

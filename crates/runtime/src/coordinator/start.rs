@@ -36,8 +36,11 @@ pub struct CoordinatorSettings {
     pub weights: WeightFormat,
     /// The most requests at a time, waiting ones included.
     pub max_requests: usize,
-    /// How often workers show that they live. Silence of five times as long means that they do not.
+    /// How often workers show that they live.
     pub heartbeat: Duration,
+    /// A worker that is silent for so long is lost. A process that died is noticed at once; this is for machines and networks
+    /// that went away without a word, and must outlast what a machine with too much to do is silent for.
+    pub patience: Duration,
     /// Plain or TLS.
     pub security: Security,
 }
@@ -111,7 +114,7 @@ impl Coordinator {
         let control = ControlSettings {
             join_token: settings.join_token,
             model: (settings.model.name.clone(), settings.model.fingerprint.clone()),
-            patience: settings.heartbeat.saturating_mul(5),
+            patience: settings.patience,
             security: settings.security.clone(),
         };
         let fixed = Fixed {

@@ -148,7 +148,6 @@ pub async fn run_worker(
 /// A worker that was let in.
 struct Member {
     network: Network,
-    events: mpsc::Sender<StageEvent>,
     heard: Option<mpsc::Receiver<StageEvent>>,
     accepting: JoinHandle<std::io::Result<()>>,
 }
@@ -174,9 +173,9 @@ impl Member {
         let (events, heard) = mpsc::channel(EVENTS);
         let security = settings.security.clone();
         let membership = Membership { machine: welcome.machine, key: SessionKey(key), security };
-        let network = Network::new(membership, events.clone());
+        let network = Network::new(membership, events);
         let accepting = tokio::spawn(network.clone().accept(listener));
-        Ok(Self { network, events, heard: Some(heard), accepting })
+        Ok(Self { network, heard: Some(heard), accepting })
     }
 
     /// Loads and computes while it listens to the coordinator.
@@ -280,7 +279,7 @@ impl Member {
             chunk: ready.chunk,
             window: ready.chunk.saturating_mul(2),
         };
-        let started = Instant::now();
+        let (started, blocks) = (Instant::now(), ready.blocks);
         let clock = move || {
             let nanoseconds = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             SimTime(nanoseconds.saturating_mul(1000))
@@ -293,7 +292,7 @@ impl Member {
             drop(ends);
         });
         spawned.map_err(|_| broken)?;
-        tracing::info!(waiting = self.events.capacity(), "computing");
+        tracing::info!(cache_blocks = blocks, "this worker serves");
         Ok(ended)
     }
 }

@@ -117,6 +117,7 @@ pub async fn coordinator_with(model: &Path, plan: ClusterPlan, security: Securit
         weights: WeightFormat::Full,
         max_requests: 256,
         heartbeat: Duration::from_millis(200),
+        patience: Duration::from_secs(10),
         security,
     };
     Coordinator::start(settings).await.unwrap()
