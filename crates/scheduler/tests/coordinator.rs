@@ -138,6 +138,7 @@ fn a_decode_makes_the_youngest_give_way_at_once_and_it_returns_with_what_it_gene
     // With its tokens it needs more than there is until 0, on the same machines, is done.
     let actions = short(&act(&mut coordinator, seconds(4), token(0, true)));
     assert_eq!(actions, ["free 0 on 0", "free 0 on 2", "end 0 Finished 1", "go 4: 103"]);
+    assert_eq!(act(&mut coordinator, seconds(4), token(4, true)), [], "a late token of the older attempt");
     let next = Event::Token { request: RequestId(4), attempt: 1, last: false };
     assert_eq!(short(&act(&mut coordinator, seconds(5), next.clone())), ["token 4 after 103"]);
     let last = Event::Token { request: RequestId(4), attempt: 1, last: true };

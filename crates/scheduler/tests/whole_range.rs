@@ -109,3 +109,14 @@ fn late_work_of_an_older_attempt_is_dropped_even_before_the_word_that_it_is_over
     start(&mut node);
     assert_eq!(items(&node), [(1, 0, 6, true)], "the newer one stays");
 }
+
+#[test]
+fn work_that_comes_after_its_free_is_dropped_and_that_of_the_next_attempt_is_not() {
+    let mut node = node(BatchLimits::UNLIMITED, BatchOrder::Arrival);
+    let free = NodeEvent::Free { request: RequestId(1), attempt: 0, in_flight: true };
+    let (late, again) = (prompt(1, 6, (0, 4)), Work { attempt: 1, ..prompt(1, 8, (0, 4)) });
+    let actions = tell(&mut node, &[free, NodeEvent::Work(late), NodeEvent::Work(again)]);
+    assert_eq!(actions, [NodeAction::Discard(late)]);
+    start(&mut node);
+    assert_eq!(items(&node), [(1, 0, 8, true)]);
+}
