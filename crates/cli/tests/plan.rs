@@ -140,7 +140,7 @@ fn machines_of_several_devices_get_the_layout_that_their_speed_is_computed_for()
     let [cluster, placement] = [&cluster, &placement].map(|path| path.to_str().expect("UTF-8"));
     // Latent attention is one KV head: plain tensor parallelism would hold the cache eight times.
     let base = ["plan", "--cluster", cluster, "--model", "deepseek-v2-lite", "--format", "json"];
-    let plan = json(&helix(&[&base[..], &["--budget", "5s", "-o", placement]].concat()));
+    let plan = json(&helix(&[&base[..], &["--objective", "max-flow", "-o", placement]].concat()));
     let layout = &plan["placement"][0]["layout"];
     assert_eq!((layout["attention_tensor"].as_u64(), layout["kv"].as_u64()), (Some(1), Some(8)), "{layout}");
     assert!(plan["note"].is_null());

@@ -79,8 +79,8 @@ pub enum Limits {
 /// When the offline feeder launches another request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Refill {
-    /// After a finished prompt or request, if the fullest layer's expected cache is filled at most so far (the paper's,
-    /// with max-flow).
+    /// After a finished prompt or request, if the fullest layer's expected cache is filled at most so far and nothing waits
+    /// in the coordinator's line (the paper's, with max-flow; there nothing ever waits).
     WhileCacheBelow(f64),
     /// After a finished request: as many are always under way (the paper's, with its baselines).
     OneForOne,
@@ -235,15 +235,10 @@ impl Settings {
         }
     }
 
-    /// Lets what finds no way wait in line instead of dropping it, and keeps one request in line at any time: the cluster
-    /// is saturated, and the lengths that are served are those that were asked for.
+    /// Lets what finds no way wait in line instead of dropping it: the lengths that are served are those that were asked for.
+    /// Offline, with max-flow, the feeder launches nothing while a request waits, so one waits at most; it fills the
+    /// caches as far as it does otherwise, which saturates the cluster.
     pub fn saturate(&mut self) {
-        let patient = OnNoRoute::Queue { bound: u32::MAX, deadline: SimTime(u64::MAX) };
-        self.coordinator.on_no_route = patient;
-        if let Some(offline) = &mut self.offline
-            && !self.policy.hop_by_hop()
-        {
-            (offline.refill, offline.initial, offline.delay) = (Refill::WhileNoneWaits, 1, SimTime::ZERO);
-        }
+        self.coordinator.on_no_route = OnNoRoute::Queue { bound: u32::MAX, deadline: SimTime(u64::MAX) };
     }
 }

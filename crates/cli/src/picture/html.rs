@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::rows::Scene;
 use super::svg::{drawing, escape};
-use crate::plan::{CandidateReport, PlanReport};
+use crate::plan::{CandidateReport, PlanReport, SimulatedPoint, SimulationReport};
 
 /// How our pages look.
 pub const STYLE: &str = "
@@ -44,6 +44,9 @@ pub fn page(scene: &Scene<'_>) -> String {
         let _ = writeln!(html, "<li>{}</li>", escape(sentence));
     }
     html.push_str("</ul>\n");
+    if let Some(simulation) = &report.simulation {
+        front(&mut html, simulation);
+    }
     candidates(&mut html, report);
     pipelines(&mut html, report);
     machines(&mut html, report);
@@ -58,7 +61,14 @@ fn cards(html: &mut String, report: &PlanReport) {
         (format!("{:.1}", report.throughput_tokens_per_s), "tokens/s, prompt and decode together"),
         (format!("{:.1}", report.upper_bound_tokens_per_s), "tokens/s at most on these machines"),
         (format!("{share:.0} %"), "of that bound"),
-        (format!("{:.1}", report.predicted_decode_tokens_per_s), "decode tokens/s, a cheap estimate"),
+        (
+            format!("{:.1}", report.predicted_decode_tokens_per_s),
+            if report.simulation.is_some() {
+                "decode tokens/s in steady operation, simulated"
+            } else {
+                "decode tokens/s, a cheap estimate"
+            },
+        ),
         (report.depth.to_string(), "machines in the longest pipeline"),
         (report.unused_machines.len().to_string(), "machines that carry nothing"),
     ];
@@ -92,6 +102,60 @@ fn candidates(html: &mut String, report: &PlanReport) {
         );
     }
     html.push_str("</table></div>\n");
+}
+
+/// Throughput against latency: a picture, and the figures.
+fn front(html: &mut String, simulation: &SimulationReport) {
+    html.push_str("<h2>Decode throughput against latency</h2>\n<p>Simulated plans that no other one beat in both.</p>\n");
+    html.push_str(&front_picture(simulation));
+    html.push_str(
+        "<div class=\"scroll\"><table>\n<tr><th class=\"n\">decode tokens/s<th class=\"n\">seconds a token\
+         <th class=\"n\">prompt, s<th class=\"n\">longest pipeline<th class=\"n\">maximum flow<th>runs<th>planner</tr>\n",
+    );
+    for point in &simulation.front {
+        let best = if point.chosen { " class=\"best\"" } else { "" };
+        let _ = writeln!(
+            html,
+            "<tr{best}><td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{:.1}<td>{}<td>{}</tr>",
+            point.rate(),
+            point.decode(),
+            point.prompt(),
+            point.depth,
+            point.throughput_tokens_per_s,
+            escape(&point.runs()),
+            escape(&point.planner),
+        );
+    }
+    html.push_str("</table></div>\n");
+}
+
+/// A point a plan: latency to the right, throughput upwards, both axes from zero.
+fn front_picture(simulation: &SimulationReport) -> String {
+    const WIDTH: f64 = 640.0;
+    const HEIGHT: f64 = 280.0;
+    let latency = |point: &SimulatedPoint| point.decode_latency_s.map_or(0.0, |mean| mean.mean);
+    let rate = |point: &SimulatedPoint| point.decode_tokens_per_s.mean;
+    let most = |of: &dyn Fn(&SimulatedPoint) -> f64| simulation.front.iter().map(of).fold(0.0, f64::max);
+    let (longest, fastest) = (most(&latency).max(1e-9) * 1.1, most(&rate).max(1e-9) * 1.1);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 700 340\" width=\"700\" role=\"img\" aria-label=\"decode throughput against latency\">\
+         <path d=\"M50 10V290H690\" fill=\"none\" stroke=\"currentColor\"/>\
+         <text x=\"690\" y=\"325\" text-anchor=\"end\" fill=\"currentColor\" font-size=\"12\">seconds a token, to {longest:.2}</text>\
+         <text x=\"56\" y=\"22\" fill=\"currentColor\" font-size=\"12\">decode tokens/s, to {fastest:.0}</text>"
+    );
+    for point in &simulation.front {
+        let (x, y) = (50.0 + latency(point) / longest * WIDTH, 290.0 - rate(point) / fastest * HEIGHT);
+        let radius = if point.chosen { 6 } else { 4 };
+        let _ = write!(
+            svg,
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"currentColor\"><title>{}: {} tokens/s, {} s a token</title></circle>",
+            escape(&point.planner),
+            point.rate(),
+            point.decode()
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
 }
 
 fn pipelines(html: &mut String, report: &PlanReport) {

@@ -34,6 +34,7 @@ pub struct Budget {
     bar: ProgressBar,
     best: Cell<f64>,
     bound: Cell<f64>,
+    simulated: Cell<Option<(usize, f64)>>,
 }
 
 /// Set by the first Ctrl-C.
@@ -64,6 +65,7 @@ impl Budget {
             bar,
             best: Cell::new(0.0),
             bound: Cell::new(f64::INFINITY),
+            simulated: Cell::new(None),
         })
     }
 
@@ -89,9 +91,21 @@ impl Budget {
         match event {
             SearchEvent::Found { throughput, .. } => self.best.set(self.best.get().max(*throughput)),
             SearchEvent::Bound(bound) => self.bound.set(self.bound.get().min(*bound)),
+            SearchEvent::Simulated { runs, decode_rate } => self.simulated.set(Some((*runs, *decode_rate))),
+        }
+        if let Some((runs, rate)) = self.simulated.get() {
+            self.bar.set_message(format!(
+                "best {rate:.1} decode tokens/s after {runs} simulated runs (Ctrl-C keeps the best)"
+            ));
+            return;
         }
         let (best, bound) = (self.best.get(), self.bound.get());
         self.bar.set_message(format!("best {best:.1} tokens/s, bound {bound:.1} (Ctrl-C keeps the best)"));
+    }
+
+    /// When the budget is used up.
+    pub fn deadline(&self) -> Instant {
+        self.started + self.limit
     }
 
     /// The whole budget \[s\].

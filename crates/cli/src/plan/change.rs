@@ -40,7 +40,7 @@ pub struct ChangeReport {
 pub struct Figures {
     /// Maximum flow.
     pub throughput_tokens_per_s: f64,
-    /// Decode tokens in steady operation, where they can be foreseen.
+    /// Decode tokens in steady operation by the cheap estimate, where they can be foreseen.
     pub predicted_decode_tokens_per_s: Option<f64>,
     /// Machines in the longest pipeline.
     pub depth: usize,
@@ -74,7 +74,8 @@ pub struct TradeReport {
     pub objective: &'static str,
     /// The share that the best plan must gain over one that loads less.
     pub min_gain: f64,
-    /// What the running placement is worth; null where it cannot stay.
+    /// What the running placement is worth: the maximum flow, or decode tokens in steady operation (where plans were simulated,
+    /// divided by the seconds that a token takes to the power of 0.15); null where it cannot stay.
     pub running_tokens_per_s: Option<f64>,
     /// Plans that no found plan beats in both worth and layers to load, the fewest layers first.
     pub options: Vec<OptionReport>,
@@ -233,7 +234,7 @@ fn figures(output: &mut impl Write, report: &ChangeReport) -> io::Result<()> {
     writeln!(
         output,
         "  {:<34} {:>12} {:>12}",
-        "decode in steady operation [tok/s]",
+        "decode, cheap estimate [tokens/s]",
         rate(before.predicted_decode_tokens_per_s),
         rate(after.predicted_decode_tokens_per_s)
     )?;

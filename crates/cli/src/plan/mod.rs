@@ -7,6 +7,8 @@ mod manual;
 mod milp;
 mod milp_report;
 mod report;
+mod simulation_report;
+mod simulator;
 mod text;
 mod words;
 
@@ -16,10 +18,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use helix_cost::layout::{adopt_layouts, layouts_not_costed};
-use helix_cost::{CostChoice, Costs, OperatingAssumptions};
+use helix_cost::{CostChoice, Costs};
 use helix_planner::{
-    Baseline, Control, Evaluate, Found, Instance, LittleLaw, Objective, Plan, PlanError, RUNNING, Running,
-    SearchOptions, evaluate, plan_auto, plan_baseline,
+    Baseline, Control, Evaluate, Found, Instance, Judges, LittleLaw, Objective, Plan, PlanError, RUNNING,
+    Running, SearchOptions, evaluate, plan_baseline, plan_with,
 };
 use helix_spec::{Cluster, ModelShape, PartialInference, Placement, load_cluster_named};
 
@@ -27,14 +29,18 @@ use crate::exit_codes::{Failure, Kind};
 use crate::files;
 use crate::output::{Format, Output};
 use crate::picture::{Scene, drawing, page};
+use crate::simulate::Preset;
 
 pub use budget::{Budget, parse as parse_budget};
 use change::{ChangeReport, Comparison};
-use lengths::MeanLengths;
+use lengths::Requests;
 use manual::Manual;
 use milp::MilpArguments;
 pub use milp::{DEFAULT_LINKS, Prune, parse_prune};
 pub use report::{CandidateReport, CutMember, PlanReport};
+pub use simulation_report::{SimulatedPoint, SimulationReport};
+pub use simulator::batch_times;
+use simulator::{Bench, Simulator, behaviour};
 
 /// Who places the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,7 +64,7 @@ pub enum Planner {
 /// What a plan is chosen for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Goal {
-    /// Decode tokens a second in steady operation, as far as they can be foreseen.
+    /// Decode tokens a second in steady operation, simulated as far as there is time.
     Steady,
     /// The maximum flow alone.
     MaxFlow,
@@ -128,14 +134,20 @@ pub struct Arguments {
     /// How long the search may take, for example 10s or 2min, 60s unless said; Ctrl-C ends it earlier, with the best so far
     #[arg(long, value_parser = budget::parse)]
     budget: Option<Duration>,
+    /// Simulate so many short runs' worth, instead of as much as the budget allows: the plan is then the same on every machine
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    simulations: Option<u32>,
+    /// Judge plans as another simulator does
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
     /// The most machines that a request may pass
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_depth: Option<u32>,
-    /// Workload file or trace whose mean lengths the plan is made for; the paper's trace unless said
+    /// Workload file or trace whose lengths the plan is made for; lengths like those of the paper's trace unless said
     #[arg(long, value_name = "FILE")]
     workload: Option<PathBuf>,
     /// Search nothing: validate and report this placement
-    #[arg(long, value_name = "PLACEMENT", conflicts_with_all = ["planner", "max_depth", "objective", "budget"])]
+    #[arg(long, value_name = "PLACEMENT", conflicts_with_all = ["planner", "max_depth", "objective", "budget", "simulations", "preset"])]
     evaluate: Option<PathBuf>,
     #[command(flatten)]
     milp: MilpArguments,
@@ -171,7 +183,17 @@ impl Arguments {
             ));
         }
         self.manual.refuse_for_milp(milp)?;
+        if (self.simulations.is_some() || self.preset.is_some()) && !self.simulates() {
+            return Err(Failure::usage(
+                "--simulations and --preset are about simulated plans: they go with --planner auto and --objective steady",
+            ));
+        }
         Ok(())
+    }
+
+    /// Whether the simulator has a say.
+    fn simulates(&self) -> bool {
+        self.planner == Planner::Auto && self.goal() == Goal::Steady && self.evaluate.is_none()
     }
 
     fn partial(&self) -> PartialInference {
@@ -217,6 +239,10 @@ impl Arguments {
 /// How long a search takes unless said.
 const BUDGET: Duration = Duration::from_mins(1);
 
+/// What is said where the simulator was asked for, but did not get the time.
+const NO_TIME: &str =
+    "there was no time to simulate plans, so a cheap estimate chose among them: give a larger --budget";
+
 /// Share of the cache that admission fills in the authors' simulator, with requests of these lengths.
 const FILLED_CACHE: f64 = 0.69;
 
@@ -225,16 +251,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     arguments.check()?;
     let cluster = load_cluster_named(&arguments.cluster)?;
     let model = ModelShape::named_or_folder(&arguments.model)?;
-    let lengths = arguments.workload.as_deref().map(MeanLengths::from_file).transpose()?;
-    // Computed speeds assume the typical request of the paper's recipe, unless lengths are given.
-    let requests = lengths.map_or_else(OperatingAssumptions::default, |lengths| OperatingAssumptions {
-        prompt: lengths.prompt,
-        output: lengths.output,
-        ..OperatingAssumptions::default()
-    });
+    let Requests { lengths: drawn, means: lengths, assumed } = Requests::new(arguments.workload.as_deref())?;
     let costs =
-        Costs::for_requests(&cluster, &model, arguments.cost.into(), requests).map_err(cost_failure)?;
-    let lengths = lengths.unwrap_or(MeanLengths::PAPER);
+        Costs::for_requests(&cluster, &model, arguments.cost.into(), assumed).map_err(cost_failure)?;
     let demands = arguments.manual.demands(&cluster)?;
     let load =
         |path: &Option<PathBuf>| path.as_deref().map(|path| Placement::load(path, &cluster)).transpose();
@@ -249,6 +268,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let running = running.map(|placement| Running { placement, min_gain });
     let budget = Budget::start(arguments.budget.unwrap_or(BUDGET))?;
     let task = arguments.milp_task(&instance);
+    let times = batch_times(&cluster, &model, arguments.cost, arguments.preset);
+    let deadline = arguments.simulations.is_none().then(|| budget.deadline());
+    let bench = Bench { cluster: &cluster, costs: &costs, times: &times, lengths: &drawn, deadline };
+    let simulator = Simulator::new(&instance, bench, behaviour(arguments.preset, &drawn));
     let mut milp = None;
     let mut found = match given {
         Some(placement) => evaluated(&instance, placement, arguments.partial_inference)?,
@@ -257,15 +280,17 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
             milp = Some(report);
             found.found
         }
-        None => search(&instance, arguments, (&judge, running.as_ref()), &budget)?,
+        None => search(&instance, arguments, (&judge, &simulator, running.as_ref()), &budget)?,
     };
     let layout_note = layouts(&cluster, &costs, arguments, &mut found.plan);
     let changes = changes(&instance, arguments, (&judge, &found), (before.as_ref(), running.as_ref()))?;
     let steady = judge.decode_rate(&instance, &found.plan.placement, &found.plan.evaluation);
-    let notes: Vec<String> = [costs.note().map(str::to_owned), layout_note, arguments.idle_flags()]
-        .into_iter()
-        .flatten()
-        .collect();
+    let unsimulated = (arguments.simulates() && found.simulated.is_none()).then(|| NO_TIME.to_owned());
+    let notes: Vec<String> =
+        [costs.note().map(str::to_owned), layout_note, arguments.idle_flags(), unsimulated]
+            .into_iter()
+            .flatten()
+            .collect();
     let report = report::Subject {
         cluster: &cluster,
         model: &model,
@@ -279,27 +304,35 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         note: (!notes.is_empty()).then(|| notes.join("; ")),
         milp,
         changes,
+        simulator: &simulator,
+        preset: arguments.preset,
     }
     .report();
     let scene = Scene::new(&cluster, &report);
     let written = write_files(arguments, &cluster, &found.plan.placement, &scene)?;
+    print(output, &scene, &written)?;
+    task.clean_up();
+    if Budget::was_interrupted() {
+        return Err(Failure::new(Kind::Interrupted, "interrupted; the best plan so far is above"));
+    }
+    Ok(())
+}
+
+/// The report, and for people the files that were written.
+fn print(output: &mut Output, scene: &Scene<'_>, written: &[&Path]) -> Result<(), Failure> {
     match output.format {
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, &report).map_err(std::io::Error::from)?;
+            serde_json::to_writer_pretty(&mut *output, scene.report).map_err(std::io::Error::from)?;
             writeln!(output)?;
         }
         Format::Text => {
-            text::write(output, &scene)?;
+            text::write(output, scene)?;
             for path in written {
                 writeln!(output, "\nwrote {}", path.display())?;
             }
         }
     }
     output.flush()?;
-    task.clean_up();
-    if Budget::was_interrupted() {
-        return Err(Failure::new(Kind::Interrupted, "interrupted; the best plan so far is above"));
-    }
     Ok(())
 }
 
@@ -343,7 +376,7 @@ fn evaluated(instance: &Instance<'_>, mut placement: Placement, partial: bool) -
 fn search(
     instance: &Instance<'_>,
     arguments: &Arguments,
-    (judge, running): (&dyn Evaluate, Option<&Running>),
+    (judge, simulator, running): (&dyn Evaluate, &Simulator<'_>, Option<&Running>),
     budget: &Budget,
 ) -> Result<Found, Failure> {
     let baseline = match arguments.planner {
@@ -356,7 +389,9 @@ fn search(
             };
             let mut control =
                 Control { used: &mut || budget.used(), report: &mut |event| budget.show(&event) };
-            return plan_auto(instance, options, judge, &mut control).map_err(plan_failure);
+            let judges =
+                Judges { estimate: judge, simulator: Some(simulator), most_runs: arguments.simulations };
+            return plan_with(instance, options, judges, &mut control).map_err(plan_failure);
         }
         Planner::Petals => Baseline::Petals,
         Planner::Swarm => Baseline::Swarm,

@@ -9,7 +9,10 @@ use serde::Serialize;
 use super::change::ChangeReport;
 use super::lengths::MeanLengths;
 use super::milp_report::MilpReport;
+use super::simulation_report::SimulationReport;
+use super::simulator::Simulator;
 use super::words;
+use crate::simulate::Preset;
 
 /// The answer about one plan.
 #[derive(Debug, Clone, Serialize)]
@@ -40,9 +43,13 @@ pub struct PlanReport {
     pub depth: usize,
     /// Machines that a token passes on average.
     pub mean_depth: f64,
-    /// Decode tokens in steady operation: what the caches admit over an unloaded round trip, or the decode share of the
-    /// maximum flow if that is less.
+    /// Decode tokens in steady operation.
     pub predicted_decode_tokens_per_s: f64,
+    /// Where that comes from: `simulation`, or `estimate` (what the caches admit over a round trip, within the flow).
+    pub predicted_by: &'static str,
+    /// What was simulated, where plans were chosen by simulation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub simulation: Option<SimulationReport>,
     /// Tokens that the caches hold at the layer that holds least.
     pub kv_tokens_at_bottleneck: u64,
     /// Machines that carry nothing, and why.
@@ -249,7 +256,7 @@ pub struct FrontReport {
     pub throughput_tokens_per_s: f64,
     /// Machines in its longest pipeline.
     pub depth: usize,
-    /// Decode tokens in steady operation, where they can be foreseen.
+    /// Decode tokens in steady operation by the cheap estimate, where they can be foreseen.
     pub predicted_decode_tokens_per_s: Option<f64>,
 }
 
@@ -275,6 +282,10 @@ pub struct Subject<'a> {
     pub changes: Vec<ChangeReport>,
     /// Time that the planners took \[s\].
     pub solve_seconds: f64,
+    /// How long its runs were.
+    pub simulator: &'a Simulator<'a>,
+    /// Whose simulator was followed.
+    pub preset: Option<Preset>,
 }
 
 impl Subject<'_> {
@@ -300,7 +311,19 @@ impl Subject<'_> {
             solve_seconds: self.solve_seconds,
             depth: evaluation.depth(),
             mean_depth: evaluation.mean_depth(),
-            predicted_decode_tokens_per_s: self.steady.unwrap_or(throughput * self.lengths.decode_share()),
+            predicted_decode_tokens_per_s: self
+                .found
+                .simulated
+                .as_ref()
+                .map(|search| search.chosen.decode_rate.mean)
+                .or(self.steady)
+                .unwrap_or(throughput * self.lengths.decode_share()),
+            predicted_by: if self.found.simulated.is_some() { "simulation" } else { "estimate" },
+            simulation: self
+                .found
+                .simulated
+                .as_ref()
+                .map(|search| SimulationReport::new(search, cluster, self.simulator, self.preset)),
             kv_tokens_at_bottleneck: evaluation.kv_tokens_at_bottleneck(),
             unused_machines: self.unused(),
             bottleneck: BottleneckReport {

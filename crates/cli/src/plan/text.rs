@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::change;
 use super::report::PlanReport;
+use super::{change, simulation_report};
 use crate::picture::{Scene, chart};
 
 /// Machines that are named in one line.
@@ -40,12 +40,7 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
         report.throughput_tokens_per_s,
         100.0 * report.throughput_tokens_per_s / bound.max(f64::MIN_POSITIVE),
     )?;
-    writeln!(
-        output,
-        "  about {:.0} decode tokens/s in steady operation (a cheap estimate: caches, queues, links; {:.0} prompt and {:.0} \
-         output tokens a request)",
-        report.predicted_decode_tokens_per_s, report.lengths.prompt_tokens, report.lengths.output_tokens
-    )?;
+    simulation_report::write_prediction(output, report)?;
     writeln!(
         output,
         "  longest pipeline {} machines, {:.1} on average; {} tokens of cache at the layer that has least",
@@ -55,6 +50,7 @@ pub fn write(output: &mut impl Write, scene: &Scene<'_>) -> io::Result<()> {
     for change in &report.changes {
         change::write(output, change)?;
     }
+    simulation_report::write_front(output, report)?;
     front(output, report)?;
     writeln!(output, "\nwhat holds it back")?;
     for sentence in &report.bottleneck.text {
@@ -130,7 +126,7 @@ fn front(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
         String::new()
     };
     writeln!(output, "\nthroughput against depth (no plan found is better in both{thinned})")?;
-    writeln!(output, "    {:>8}  {:>9}  {:>8}  planner", "longest", "tokens/s", "decode")?;
+    writeln!(output, "    {:>8}  {:>9}  {:>8}  planner", "longest", "tokens/s", "estimate")?;
     let last = points - 1;
     for (index, point) in report.front.iter().enumerate() {
         let chosen = point.depth == report.depth && point.planner == report.planner;

@@ -60,7 +60,7 @@ pub struct Load {
     /// Offline: requests at the beginning (with swarm, random and shortest-queue: always under way)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub offline_queries: Option<u32>,
-    /// Nothing is dropped: what finds no way waits, and offline one request always waits
+    /// Nothing is dropped: what finds no way waits; offline one request at most waits
     #[arg(long)]
     pub saturate: bool,
     /// Trace of requests (CSV or JSONL); else lengths like those of the Azure 2023 conversation trace

@@ -1,7 +1,7 @@
 //! From arguments to what is simulated.
 
-use helix_cost::{Constants, Costs, SmallBatches, TimedCosts, Times};
-use helix_planner::{EvaluateError, Instance, Part, evaluate, paper_flow, placement_graph};
+use helix_cost::{Costs, TimedCosts};
+use helix_planner::{EvaluateError, Evaluation, Instance, Part, evaluate, paper_flow, placement_graph};
 use helix_scheduler::node::Batching;
 use helix_sim::{ArrivalProcess, Fault, Feed, LengthSource, PlannedLink, Policy, Settings};
 use helix_spec::{
@@ -12,7 +12,7 @@ use helix_spec::{
 use super::arguments::{Arguments, BatchingChoice, Load, Mode, Preset, Scheduler};
 use super::faults;
 use crate::exit_codes::{Failure, Kind};
-use crate::plan::Cost;
+use crate::plan::batch_times;
 
 /// Lengths of the Azure 2023 conversation trace as the paper filters it: quantiles of prompt and answer \[tokens\].
 const PROMPTS: [(f64, u32); 14] = [
@@ -87,16 +87,12 @@ impl Setup {
         }
         let costs = Costs::for_cluster(&cluster, &model, arguments.cost.into());
         let costs = costs.map_err(|error| Failure::new(Kind::BadInput, error))?;
-        let small = if preset { SmallBatches::AsPublished } else { SmallBatches::default() };
-        let times = match arguments.cost {
-            Cost::Roofline => Times::Roofline,
-            Cost::Measured => Times::Measured(small),
-            Cost::Auto | Cost::Declared => Times::MeasuredOrRoofline(small),
-        };
-        let times = TimedCosts::new(&cluster, &model, times, &Constants::shipped());
+        let times = batch_times(&cluster, &model, arguments.cost, arguments.preset);
         let instance = Instance::new(&cluster, &model, &costs);
-        let (links, max_flow) =
-            links(&instance, &placement, preset).map_err(|error| Failure::new(Kind::Infeasible, error))?;
+        let infeasible = |error: EvaluateError| Failure::new(Kind::Infeasible, error);
+        let evaluation = evaluate(&instance, &placement).map_err(infeasible)?;
+        let links = planned_links(&instance, &placement, &evaluation, preset).map_err(infeasible)?;
+        let max_flow = evaluation.throughput;
         let compute_bound = instance.compute_bound();
         let workload = workload(&arguments.load, mode)?;
         let faults = match &arguments.faults {
@@ -156,17 +152,17 @@ impl Setup {
     }
 }
 
-/// The links that requests may take with their flow, and the maximum flow.
-fn links(
+/// The links that requests may take with their flow: the evaluation's, or those that the paper's code finds.
+pub fn planned_links(
     instance: &Instance<'_>,
     placement: &Placement,
+    evaluation: &Evaluation,
     as_published: bool,
-) -> Result<(Vec<PlannedLink>, f64), EvaluateError> {
-    let evaluation = evaluate(instance, placement)?;
+) -> Result<Vec<PlannedLink>, EvaluateError> {
     if as_published {
         let links = paper_flow(instance, placement)?;
         let links = links.iter().map(|link| PlannedLink { from: link.from, to: link.to, flow: link.flow });
-        return Ok((links.collect(), evaluation.throughput));
+        return Ok(links.collect());
     }
     let flow = |from, to| {
         let found = evaluation.links.binary_search_by_key(&(from, to), |link| (link.from, link.to));
@@ -176,7 +172,13 @@ fn links(
         Part::Link(from, to) => Some(PlannedLink { from, to, flow: flow(from, to) }),
         _ => None,
     });
-    Ok((links.collect(), evaluation.throughput))
+    Ok(links.collect())
+}
+
+/// Lengths like those of the Azure 2023 conversation trace as the paper filters it.
+pub fn azure_like() -> Lengths {
+    let quantiles = |points: &[(f64, u32)]| LengthDistribution::Quantiles(points.to_vec());
+    Lengths::Drawn { input: quantiles(&PROMPTS), output: quantiles(&ANSWERS) }
 }
 
 pub fn workload(load: &Load, mode: Mode) -> Result<Workload, Failure> {
@@ -187,11 +189,7 @@ pub fn workload(load: &Load, mode: Mode) -> Result<Workload, Failure> {
             let arrivals = if trace.timed { Arrivals::Trace { speed: 1.0 } } else { Arrivals::Offline };
             Workload { arrivals, lengths: Lengths::Trace(trace), requests: None }
         }
-        (None, None) => {
-            let quantiles = |points: &[(f64, u32)]| LengthDistribution::Quantiles(points.to_vec());
-            let lengths = Lengths::Drawn { input: quantiles(&PROMPTS), output: quantiles(&ANSWERS) };
-            Workload { arrivals: Arrivals::Offline, lengths, requests: None }
-        }
+        (None, None) => Workload { arrivals: Arrivals::Offline, lengths: azure_like(), requests: None },
     };
     if let Some(rate) = load.rate {
         if mode == Mode::Offline {

@@ -272,7 +272,16 @@ impl<'a> Milp<'a> {
             overstated: best.overstated,
         };
         let plan = Plan { planner: "milp".to_owned(), placement, evaluation };
-        let found = Found { plan, steady: None, bound, proven, candidates, front: Vec::new(), trade: None };
+        let found = Found {
+            plan,
+            steady: None,
+            simulated: None,
+            bound,
+            proven,
+            candidates,
+            front: Vec::new(),
+            trade: None,
+        };
         Ok(MilpFound { found, summary })
     }
 }

@@ -30,6 +30,7 @@ mod structure;
 pub use columns::{Column, Kinds, Member, Worth, stages};
 pub use evaluate::evaluate;
 pub use layout::lay_out;
+pub(crate) use local::Mover;
 pub use local::{Freedom, LocalSearch, penalty};
 pub use nearness::{Nearness, layers_to_load};
 pub use pinned::pack_around;

@@ -1,36 +1,45 @@
 //! Which of the plans found is the plan.
 
-use helix_spec::PartialInference;
+use helix_spec::{PartialInference, Placement};
 
 use super::pool::Pool;
-use super::{Evaluate, Found, FrontPoint, SearchOptions};
+use super::{Evaluate, Found, FrontPoint, Objective, SearchOptions, Worth};
 use crate::evaluation::Evaluation;
 use crate::plan::{Candidate, Plan, PlanError};
 
 /// The best plan for the objective; of plans that are nearly as good, where something runs, the one that loads least.
+/// Where some were simulated, the steady objective chooses among those alone.
 pub(super) fn choose(
     pool: Pool<'_>,
-    options: SearchOptions<'_>,
-    judge: &dyn Evaluate,
+    (options, judge): (SearchOptions<'_>, &dyn Evaluate),
+    simulated: &[(Placement, f64)],
     bound: f64,
 ) -> Result<Found, PlanError> {
     let instance = pool.instance;
     let allowed = |plan: &Plan| options.max_depth.is_none_or(|most| plan.evaluation.depth() <= most);
     let steady = |plan: &Plan| judge.decode_rate(instance, &plan.placement, &plan.evaluation);
+    let rate = |plan: &Plan| {
+        simulated.iter().find(|(placement, _)| *placement == plan.placement).map(|(_, rate)| *rate)
+    };
+    let worth = match options.objective {
+        Objective::MaxFlow => Worth::Flow,
+        Objective::Steady if simulated.is_empty() => Worth::Estimate,
+        Objective::Steady => Worth::Simulated,
+    };
     let points: Vec<FrontPoint> = pool
         .plans
         .into_iter()
         .filter(allowed)
-        .map(|plan| FrontPoint { steady: steady(&plan), plan })
+        .map(|plan| FrontPoint { steady: steady(&plan), simulated: rate(&plan), plan })
         .collect();
     let flow = |point: &FrontPoint| point.plan.evaluation.throughput;
-    let value = |point: &FrontPoint| point.value(options.objective);
+    let value = |point: &FrontPoint| point.value(worth);
     let better = |a: &&FrontPoint, b: &&FrontPoint| {
         value(a).total_cmp(&value(b)).then(flow(a).total_cmp(&flow(b))).then_with(|| shallower(a, b))
     };
     let (best, trade) = match options.running {
         None => (points.iter().max_by(better).cloned(), None),
-        Some(running) => running.choose(instance, &points, options.objective).unzip(),
+        Some(running) => running.choose(instance, &points, worth).unzip(),
     };
     let Some(best) = best else {
         let words = |candidate: &Candidate| match &candidate.result {
@@ -57,7 +66,16 @@ pub(super) fn choose(
     }
     let front = undominated(points);
     let bound = bound.max(largest);
-    Ok(Found { plan: best.plan, steady: best.steady, bound, proven, candidates, front, trade })
+    Ok(Found {
+        plan: best.plan,
+        steady: best.steady,
+        simulated: None,
+        bound,
+        proven,
+        candidates,
+        front,
+        trade,
+    })
 }
 
 fn depth_words(candidate: &Candidate, evaluation: &Evaluation, most: Option<usize>) -> String {

@@ -10,6 +10,7 @@ use helix_spec::{PartialInference, Placement};
 use super::bridge::{to_placement, to_plan};
 use super::pool::Pool;
 use super::{Control, SearchOptions};
+use crate::Instance;
 use crate::demands::Demands;
 use crate::packing::{Freedom, LocalSearch, Nearness, Plan, Problem, Span, Table, evaluate};
 use crate::plan::Baseline;
@@ -74,15 +75,15 @@ impl<'a> Honour<'a> {
             let mut stop = || (control.used)() >= 1.0;
             let reordered = nearness.reorder(&plan, self.problem.layers, &mut stop);
             for near in [reordered, nearness.relabel(&plan)] {
-                pool.offer(planner, self.place(pool, &near, partial), control.report);
+                pool.offer(planner, self.place(pool.instance, &near, partial), control.report);
             }
         }
-        pool.offer(planner, self.place(pool, &plan, partial), control.report);
+        pool.offer(planner, self.place(pool.instance, &plan, partial), control.report);
     }
 
     /// The plan as a placement; machines that hold what they hold already keep their layout.
-    fn place(&self, pool: &Pool<'_>, plan: &Plan, partial: PartialInference) -> Placement {
-        let mut placement = to_placement(pool.instance, plan, partial);
+    pub fn place(&self, instance: &Instance<'_>, plan: &Plan, partial: PartialInference) -> Placement {
+        let mut placement = to_placement(instance, plan, partial);
         if let Some(running) = self.options.running {
             for (machine, assignment) in &mut placement.machines {
                 let before = running.placement.machines.get(machine);
@@ -95,7 +96,7 @@ impl<'a> Honour<'a> {
     }
 
     /// The plan without forbidden machines, with the pins in place and every required machine somewhere.
-    fn amend(&self, plan: &Plan) -> Plan {
+    pub fn amend(&self, plan: &Plan) -> Plan {
         let mut plan = plan.clone();
         for &machine in &self.forbidden {
             plan.spans[machine] = None;
@@ -177,7 +178,7 @@ impl<'a> Honour<'a> {
             let mut found = Vec::new();
             let (_, last) = search.run(&start, &mut stop, &mut |plan, _| found.push(plan.clone()));
             for plan in &found {
-                pool.offer("local search", self.place(pool, plan, self.options.partial), *report);
+                pool.offer("local search", self.place(pool.instance, plan, self.options.partial), *report);
             }
             self.offer(pool, "local search", &last, control);
         }

@@ -15,10 +15,15 @@ mod front;
 mod honour;
 mod pool;
 mod running;
+mod simulated;
 mod steady;
+mod tune;
 
 pub use pool::RUNNING;
 pub use running::{Running, Trade, TradePoint};
+pub use simulated::{
+    Effort, Figures, Judges, LatencyPoint, Mean, Measure, Origin, Outcome, SimulatedSearch, Trial,
+};
 pub use steady::{Evaluate, LittleLaw};
 
 use helix_spec::PartialInference;
@@ -68,6 +73,13 @@ pub enum SearchEvent {
     },
     /// No plan has more flow than this \[tokens/s\].
     Bound(f64),
+    /// Plans were simulated.
+    Simulated {
+        /// Runs so far.
+        runs: usize,
+        /// Decode tokens a second of the best plan so far, by the runs that it had.
+        decode_rate: f64,
+    },
 }
 
 /// Time and interruption, as a pure crate may know them.
@@ -85,16 +97,30 @@ pub struct FrontPoint {
     pub plan: Plan,
     /// Decode tokens a second in steady operation, where it was foreseen \[tokens/s\].
     pub steady: Option<f64>,
+    /// What simulation makes of it, where it was a finalist ([`Figures::worth`]) \[tokens/s\].
+    pub simulated: Option<f64>,
 }
 
 impl FrontPoint {
     /// What the objective makes of it \[tokens/s\]; below everything where that cannot be foreseen.
-    fn value(&self, objective: Objective) -> f64 {
-        match objective {
-            Objective::MaxFlow => self.plan.evaluation.throughput,
-            Objective::Steady => self.steady.unwrap_or(f64::NEG_INFINITY),
+    fn value(&self, worth: Worth) -> f64 {
+        match worth {
+            Worth::Flow => self.plan.evaluation.throughput,
+            Worth::Estimate => self.steady.unwrap_or(f64::NEG_INFINITY),
+            Worth::Simulated => self.simulated.unwrap_or(f64::NEG_INFINITY),
         }
     }
+}
+
+/// By what plans are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Worth {
+    /// The maximum flow.
+    Flow,
+    /// What the cheap judge foresees.
+    Estimate,
+    /// What the simulator gave to the finalists.
+    Simulated,
 }
 
 /// What the search found.
@@ -104,6 +130,8 @@ pub struct Found {
     pub plan: Plan,
     /// What it decodes in steady operation, where that was foreseen \[tokens/s\].
     pub steady: Option<f64>,
+    /// What simulation found, where it was in the loop and had the time.
+    pub simulated: Option<SimulatedSearch>,
     /// No placement has a larger maximum flow \[tokens/s\], if it is proven.
     pub bound: f64,
     /// Whether the bound holds for the plans at hand: it counts the layers that planners give to machines, and separate
@@ -123,15 +151,32 @@ impl Found {
     pub fn alone(plan: Plan) -> Self {
         let bound = plan.evaluation.compute_bound;
         let proven = plan.evaluation.throughput <= bound * (1.0 + 1e-9);
-        Self { plan, steady: None, bound, proven, candidates: Vec::new(), front: Vec::new(), trade: None }
+        Self {
+            plan,
+            steady: None,
+            simulated: None,
+            bound,
+            proven,
+            candidates: Vec::new(),
+            front: Vec::new(),
+            trade: None,
+        }
     }
 }
 
 /// Share of the budget after which the search for the largest flow makes room for the front, and that for the local search.
-const SOLVE_SHARE: f64 = 0.7;
-const FRONT_SHARE: f64 = 0.8;
+const SHARES: Shares = Shares { solve: 0.7, front: 0.8 };
+/// The same where most of the time is for the simulator.
+const SHARES_BESIDE_SIMULATION: Shares = Shares { solve: 0.12, front: 0.2 };
 /// A gap that local search does not try to close.
 const SMALL_GAP: f64 = 1e-3;
+
+/// Shares of the budget at which the search for the largest flow and that for the front end.
+#[derive(Debug, Clone, Copy)]
+struct Shares {
+    solve: f64,
+    front: f64,
+}
 
 /// Searches until the budget is used up or there is nothing left to try. Deterministic but for where it is stopped.
 ///
@@ -143,21 +188,42 @@ pub fn plan_auto(
     judge: &dyn Evaluate,
     control: &mut Control<'_>,
 ) -> Result<Found, PlanError> {
+    plan_with(instance, options, Judges { estimate: judge, simulator: None, most_runs: None }, control)
+}
+
+/// The same with a simulator, which the steady objective asks.
+///
+/// Where there is no time for the simulator, the estimate decides and [`Found::simulated`] is `None`.
+pub fn plan_with(
+    instance: &Instance<'_>,
+    options: SearchOptions<'_>,
+    judges: Judges<'_>,
+    control: &mut Control<'_>,
+) -> Result<Found, PlanError> {
     instance.check_capacity()?;
     if let Some(running) = options.running {
         running.check(instance)?;
     }
+    let simulates = options.objective == Objective::Steady && judges.simulator.is_some();
     let mut pool = Pool::new(instance, options.running);
     pool.offer_running(control.report);
     pool.baselines(control);
-    let bound = match packing_problem(instance, options.partial) {
-        Ok(problem) => pack(&mut pool, &problem, options, control),
+    let problem = packing_problem(instance, options.partial);
+    let bound = match &problem {
+        Ok(problem) => {
+            let shares = if simulates { SHARES_BESIDE_SIMULATION } else { SHARES };
+            pack(&mut pool, problem, (options, shares), control)
+        }
         Err(error) => {
             pool.candidates.push(Candidate { planner: PACKING.to_owned(), result: Err(error.to_string()) });
             instance.compute_bound()
         }
     };
-    choose::choose(pool, options, judge, bound)
+    if simulates {
+        let around = tune::Around { options, judges, problem: problem.as_ref().ok(), bound };
+        return tune::tune(pool, around, control);
+    }
+    choose::choose(pool, (options, judges.estimate), &[], bound)
 }
 
 /// The name of the packing search in reports.
@@ -178,36 +244,37 @@ fn solve(problem: &Problem, share: f64, control: &mut Control<'_>) -> packing::O
 fn pack(
     pool: &mut Pool<'_>,
     problem: &Problem,
-    options: SearchOptions<'_>,
+    (options, shares): (SearchOptions<'_>, Shares),
     control: &mut Control<'_>,
 ) -> f64 {
     let demands = pool.instance.demands();
     let honour = Honour::new(problem, demands, options);
     // Pinned machines get in the way of the packing program, so it shares its time with two others that know of them.
-    let share = if honour.pins.is_empty() { SOLVE_SHARE } else { SOLVE_SHARE / 2.0 };
+    let share = if honour.pins.is_empty() { shares.solve } else { shares.solve / 2.0 };
     let outcome = solve(problem, share, control);
     let bound = outcome.bound;
     if let Some(best) = outcome.best {
         honour.offer(pool, PACKING, &best.plan, control);
     }
     if !honour.pins.is_empty() {
-        let mut stop = || (control.used)() >= SOLVE_SHARE;
+        let mut stop = || (control.used)() >= shares.solve;
         if let Some((_, plan)) = pack_around(problem, &honour.pins, bound, &mut stop) {
             honour.offer(pool, PACKING, &plan, control);
         }
         // Where they are of little use, the others do best by themselves.
         let silent = &mut Control { used: &mut *control.used, report: &mut |_| () };
-        if let Some(best) = solve(&honour.without_pinned(), SOLVE_SHARE, silent).best {
+        if let Some(best) = solve(&honour.without_pinned(), shares.solve, silent).best {
             honour.offer(pool, PACKING, &best.plan, control);
         }
         honour.offer_repaired_baselines(pool, control);
     }
-    front::sweep(pool, &honour, (bound, FRONT_SHARE), control);
+    front::sweep(pool, &honour, (bound, shares.front), control);
     pool.add_row(PACKING, "packing found nothing better than the baselines");
     let best = pool.plans.iter().map(|plan| plan.evaluation.throughput).fold(0.0, f64::max);
     let gap = options.objective == Objective::MaxFlow && best < bound * (1.0 - SMALL_GAP);
     if gap || !demands.pins.is_empty() || !demands.required.is_empty() || options.running.is_some() {
-        honour.search(pool, (bound, 1.0), control);
+        let share = if shares.front < SHARES.front { 1.5 * shares.front } else { 1.0 };
+        honour.search(pool, (bound, share), control);
         pool.add_row("local search", "local search found nothing better");
     }
     bound

@@ -6,7 +6,7 @@ use crate::Instance;
 use crate::change::Change;
 use crate::plan::PlanError;
 
-use super::{FrontPoint, Objective};
+use super::{FrontPoint, Worth};
 
 /// What runs, and what a change must gain.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,12 +66,12 @@ impl Running {
         &self,
         instance: &Instance<'_>,
         points: &[FrontPoint],
-        objective: Objective,
+        by: Worth,
     ) -> Option<(FrontPoint, Trade)> {
         let change =
             |point: &FrontPoint| Change::between(instance.model, &self.placement, &point.plan.placement);
         let worth: Vec<(f64, Change, &FrontPoint)> =
-            points.iter().map(|point| (point.value(objective), change(point), point)).collect();
+            points.iter().map(|point| (point.value(by), change(point), point)).collect();
         let best = worth.iter().map(|(value, ..)| *value).fold(f64::NEG_INFINITY, f64::max);
         // A hair below, so that the best itself is always among them.
         let enough = if best > 0.0 { best / (1.0 + self.min_gain) * (1.0 - 1e-12) } else { best };
@@ -99,7 +99,9 @@ impl Running {
             better || *point == chosen
         });
         options.dedup();
-        let stays = worth.iter().find(|(_, _, point)| point.plan.placement == self.placement);
+        let stays = worth
+            .iter()
+            .find(|(value, _, point)| value.is_finite() && point.plan.placement == self.placement);
         let trade =
             Trade { min_gain: self.min_gain, running: stays.map(|(value, ..)| *value), chosen, options };
         Some(((*point).clone(), trade))

@@ -91,7 +91,9 @@ impl<O: Observer> Simulation<O> {
     pub(super) fn refill(&mut self, now: SimTime, whole: bool) {
         let Some(OfflineFeed { refill, delay, .. }) = self.settings.offline else { return };
         let launch = match refill {
-            Refill::WhileCacheBelow(most) => self.coordinator.expected_kv_usage() <= most,
+            Refill::WhileCacheBelow(most) => {
+                self.coordinator.waiting() == 0 && self.coordinator.expected_kv_usage() <= most
+            }
             Refill::OneForOne => whole,
             Refill::WhileNoneWaits => {
                 self.saturate(now);

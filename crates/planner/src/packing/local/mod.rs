@@ -7,10 +7,10 @@
 
 mod moves;
 mod penalty;
+mod rearrange;
 
 use crate::packing::{Plan, Problem, depth, evaluate};
-use moves::Mover;
-
+pub(crate) use moves::Mover;
 pub use penalty::penalty;
 
 /// Targets above the best flow, as shares of it: small steps first, then larger ones.

@@ -7,8 +7,8 @@ use crate::packing::{Plan, Problem, Span};
 const TRIES: usize = 20;
 
 /// Makes changes at random, from a fixed seed.
-pub(super) struct Mover<'a> {
-    problem: &'a Problem,
+pub(crate) struct Mover<'a> {
+    pub(super) problem: &'a Problem,
     /// Machines that may be moved and have rows.
     free: Vec<usize>,
     freedom: &'a [Freedom],
@@ -42,7 +42,7 @@ impl<'a> Mover<'a> {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, count: usize) -> usize {
+    pub(super) fn below(&mut self, count: usize) -> usize {
         let remainder = self.next() % (count.max(1) as u64);
         usize::try_from(remainder).expect("invariant: less than a usize")
     }
@@ -58,12 +58,12 @@ impl<'a> Mover<'a> {
         })
     }
 
-    fn any(&mut self) -> usize {
+    pub(super) fn any(&mut self) -> usize {
         let index = self.below(self.free.len());
         self.free[index]
     }
 
-    fn may_hold(&self, machine: usize, span: Option<Span>) -> bool {
+    pub(super) fn may_hold(&self, machine: usize, span: Option<Span>) -> bool {
         if span.is_none() {
             return self.freedom.get(machine) != Some(&Freedom::Kept);
         }
@@ -75,7 +75,7 @@ impl<'a> Mover<'a> {
     }
 
     /// Two machines change places.
-    fn swap(&mut self, plan: &Plan) -> Option<Plan> {
+    pub(super) fn swap(&mut self, plan: &Plan) -> Option<Plan> {
         let (a, b) = (self.any(), self.any());
         let (of_a, of_b) = (plan.spans[a], plan.spans[b]);
         if of_a == of_b || !self.may_hold(a, of_b) || !self.may_hold(b, of_a) {
@@ -87,7 +87,7 @@ impl<'a> Mover<'a> {
     }
 
     /// A machine goes beside another one, on the same layers.
-    fn relocate(&mut self, plan: &Plan) -> Option<Plan> {
+    pub(super) fn relocate(&mut self, plan: &Plan) -> Option<Plan> {
         let machine = self.any();
         let other = self.below(plan.spans.len());
         let span = plan.spans[other];
@@ -100,7 +100,7 @@ impl<'a> Mover<'a> {
     }
 
     /// All machines that end or begin at one layer do so a layer or two earlier or later.
-    fn shift_boundary(&mut self, plan: &Plan) -> Option<Plan> {
+    pub(super) fn shift_boundary(&mut self, plan: &Plan) -> Option<Plan> {
         let at = plan.spans[self.any()]?.end;
         let by = 1 + self.below(2);
         let to = if self.below(2) == 0 { at.checked_sub(by)? } else { at + by };
@@ -123,7 +123,7 @@ impl<'a> Mover<'a> {
     }
 
     /// Two stages of different length change places: the layers between them shift.
-    fn swap_lengths(&mut self, plan: &Plan) -> Option<Plan> {
+    pub(super) fn swap_lengths(&mut self, plan: &Plan) -> Option<Plan> {
         let (first, second) = (plan.spans[self.any()]?, plan.spans[self.any()]?);
         let (left, right) = if first.start < second.start { (first, second) } else { (second, first) };
         if left.end > right.start {
@@ -158,7 +158,7 @@ impl<'a> Mover<'a> {
     }
 
     /// One machine holds a few layers more or less at one side.
-    fn stretch(&mut self, plan: &Plan) -> Option<Plan> {
+    pub(super) fn stretch(&mut self, plan: &Plan) -> Option<Plan> {
         let machine = self.any();
         // A machine without layers goes anywhere.
         let anywhere = self.below(self.problem.layers);
@@ -178,7 +178,7 @@ impl<'a> Mover<'a> {
         Some(next)
     }
 
-    fn is_frozen(&self, machine: usize) -> bool {
+    pub(super) fn is_frozen(&self, machine: usize) -> bool {
         self.freedom.get(machine) == Some(&Freedom::Frozen)
     }
 }

@@ -1,0 +1,100 @@
+//! Changes of a plan that keep its flow more often than not: stages in another order, layers and machines from one stage to
+//! another.
+//!
+//! ```text
+//!   |  A  |   B   | C |        |   B   |  A  | C |       rotate: what lies between two borders changes places
+//!   |  A  |   B   | C |        | A |   B   |  C  |       transfer: one stage gives layers to another, what is between moves
+//! ```
+
+use super::moves::Mover;
+use crate::packing::{Plan, Span};
+
+/// Tries for one change that fits, before giving up.
+const TRIES: usize = 20;
+/// Layers that one stage gives to another at once, at most.
+const MOST_LAYERS: usize = 2;
+
+impl Mover<'_> {
+    /// A neighbour of the plan with its stages rearranged; `None` if none was found that fits.
+    pub fn rearrange(&mut self, plan: &Plan) -> Option<Plan> {
+        (0..TRIES).find_map(|_| match self.below(20) {
+            0..=4 => self.swap_lengths(plan),
+            5..=9 => self.rotate(plan),
+            10..=12 => self.transfer(plan),
+            13..=15 => self.swap(plan),
+            16..=17 => self.shift_boundary(plan),
+            18 => self.relocate(plan),
+            _ => self.stretch(plan),
+        })
+    }
+
+    /// A border that no machine crosses, or the end of the model.
+    fn border(&mut self, plan: &Plan) -> Option<usize> {
+        let machine = self.any();
+        let Span { start, end } = plan.spans[machine]?;
+        let at = if self.below(2) == 0 { start } else { end };
+        plan.used().all(|(_, span)| span.end <= at || span.start >= at).then_some(at)
+    }
+
+    /// What lies between two borders and what follows it up to a third one change places.
+    fn rotate(&mut self, plan: &Plan) -> Option<Plan> {
+        let mut borders = [self.border(plan)?, self.border(plan)?, self.border(plan)?];
+        borders.sort_unstable();
+        let [first, middle, last] = borders;
+        if first == middle || middle == last {
+            return None;
+        }
+        let (forward, back) = (last - middle, middle - first);
+        self.shifted(plan, |span| {
+            if span.start >= first && span.end <= middle {
+                Span { start: span.start + forward, end: span.end + forward }
+            } else if span.start >= middle && span.end <= last {
+                Span { start: span.start - back, end: span.end - back }
+            } else {
+                span
+            }
+        })
+    }
+
+    /// A stage gives layers to another one; all between them moves along.
+    fn transfer(&mut self, plan: &Plan) -> Option<Plan> {
+        let (one, other) = (plan.spans[self.any()]?, plan.spans[self.any()]?);
+        let (left, right) = if one.start < other.start { (one, other) } else { (other, one) };
+        if left.end > right.start {
+            return None;
+        }
+        let by = 1 + self.below(MOST_LAYERS);
+        let grows = self.below(2) == 0;
+        let moved = |layer: usize| if grows { Some(layer + by) } else { layer.checked_sub(by) };
+        let border =
+            |layer: usize| if layer >= left.end && layer <= right.start { moved(layer) } else { Some(layer) };
+        let mut next = plan.clone();
+        for machine in 0..plan.spans.len() {
+            let Some(Span { start, end }) = plan.spans[machine] else { continue };
+            let (start, end) = (border(start)?, border(end)?);
+            if start >= end || !self.takes(machine, plan, Span { start, end }) {
+                return None;
+            }
+            next.spans[machine] = Some(Span { start, end });
+        }
+        (next != *plan).then_some(next)
+    }
+
+    /// The plan with every span mapped; `None` if a machine cannot take its new one.
+    fn shifted(&self, plan: &Plan, map: impl Fn(Span) -> Span) -> Option<Plan> {
+        let mut next = plan.clone();
+        for machine in 0..plan.spans.len() {
+            let Some(span) = plan.spans[machine] else { continue };
+            let to = map(span);
+            if !self.takes(machine, plan, to) {
+                return None;
+            }
+            next.spans[machine] = Some(to);
+        }
+        (next != *plan).then_some(next)
+    }
+
+    fn takes(&self, machine: usize, plan: &Plan, span: Span) -> bool {
+        plan.spans[machine] == Some(span) || (!self.is_frozen(machine) && self.may_hold(machine, Some(span)))
+    }
+}

@@ -1,0 +1,197 @@
+//! Plans with the runs that they had, and what runs cost.
+
+use std::collections::BTreeSet;
+
+use helix_spec::{PartialInference, Placement};
+
+use super::{Effort, Figures, Judges, Mean, Outcome, Trial};
+use crate::Instance;
+use crate::plan::Plan;
+use crate::search::{Control, SearchEvent, SearchOptions};
+
+/// Trials that are handed to the simulator at once. It does not depend on the number of threads, so that results do not.
+pub(super) const BATCH: usize = 8;
+
+/// A plan and its runs.
+#[derive(Debug, Clone)]
+pub(super) struct Arm {
+    pub plan: Plan,
+    /// What the cheap judge says \[tokens/s\].
+    pub estimate: f64,
+    /// Figures of short, long and report runs.
+    pub runs: [Vec<Figures>; 3],
+    /// It cannot be simulated.
+    pub impossible: bool,
+}
+
+impl Arm {
+    /// Mean worth in runs of this effort \[tokens/s\]; below everything without runs.
+    pub fn worth(&self, effort: Effort) -> f64 {
+        self.mean(effort, |run| Some(run.worth())).map_or(f64::NEG_INFINITY, |mean| mean.mean)
+    }
+
+    /// Mean decode rate in runs of this effort \[tokens/s\]; below everything without runs.
+    pub fn rate(&self, effort: Effort) -> f64 {
+        self.mean(effort, |run| Some(run.decode_rate)).map_or(f64::NEG_INFINITY, |mean| mean.mean)
+    }
+
+    /// The mean of one figure over the runs of one effort that have it.
+    pub fn mean(&self, effort: Effort, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Mean> {
+        let values: Vec<f64> = self.runs[effort as usize].iter().filter_map(figure).collect();
+        Mean::of(&values)
+    }
+
+    /// The longest effort of which it had runs.
+    pub fn longest(&self) -> Option<Effort> {
+        let efforts = [Effort::Report, Effort::Long, Effort::Short];
+        efforts.into_iter().find(|effort| !self.runs[*effort as usize].is_empty())
+    }
+}
+
+/// A search among arms.
+pub(in crate::search) struct Tuner<'a, 'b, 'c> {
+    pub(super) instance: &'a Instance<'a>,
+    pub(super) options: SearchOptions<'a>,
+    pub(super) judges: Judges<'a>,
+    pub(super) control: &'b mut Control<'c>,
+    pub(super) arms: Vec<Arm>,
+    /// Placements that were looked at.
+    pub(super) seen: BTreeSet<Key>,
+    /// Cost of the runs so far, in short runs.
+    pub(super) spent: u32,
+    pub(super) trials: usize,
+    /// Share of the budget that was used before the first run.
+    begun: f64,
+    /// Time was up, or somebody interrupted.
+    pub(super) stopped: bool,
+}
+
+impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
+    pub fn new(
+        instance: &'a Instance<'a>,
+        options: SearchOptions<'a>,
+        judges: Judges<'a>,
+        control: &'b mut Control<'c>,
+    ) -> Self {
+        let begun = if judges.most_runs.is_some() { 0.0 } else { (control.used)() };
+        Self {
+            instance,
+            options,
+            judges,
+            control,
+            arms: Vec::new(),
+            seen: BTreeSet::new(),
+            spent: 0,
+            trials: 0,
+            begun,
+            stopped: false,
+        }
+    }
+
+    /// Share of the budget that is used: of runs where they are limited, else of time.
+    pub(super) fn used(&mut self) -> f64 {
+        match self.judges.most_runs {
+            Some(most) => f64::from(self.spent) / f64::from(most.max(1)),
+            None => (self.control.used)(),
+        }
+    }
+
+    /// The share that costs of one short run take, as far as is known.
+    pub(super) fn cost(&mut self) -> f64 {
+        if let Some(most) = self.judges.most_runs {
+            return 1.0 / f64::from(most.max(1));
+        }
+        let used = self.used() - self.begun;
+        if self.spent == 0 { 0.0 } else { used / f64::from(self.spent) }
+    }
+
+    /// Short runs that fit until a share of the budget is used, batches being whole.
+    pub(super) fn runs_until(&mut self, share: f64) -> usize {
+        let (left, cost) = (share - self.used(), self.cost());
+        if left <= 0.0 || self.stopped {
+            return 0;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive; more than a machine could ever run becomes the largest number"
+        )]
+        let runs = (left / cost * (1.0 + 1e-9)) as usize;
+        runs
+    }
+
+    /// Takes a plan that was not seen before; its index.
+    pub(in crate::search) fn add(&mut self, plan: Plan) -> Option<usize> {
+        if !self.seen.insert(key(&plan.placement)) {
+            return None;
+        }
+        let estimate = self.judges.estimate.decode_rate(self.instance, &plan.placement, &plan.evaluation);
+        let estimate = estimate.unwrap_or(f64::NEG_INFINITY);
+        self.arms.push(Arm { plan, estimate, runs: Default::default(), impossible: false });
+        Some(self.arms.len() - 1)
+    }
+
+    /// Runs these arms with these seeds; false once there is no time left. A batch that was not finished counts as far as it
+    /// got.
+    pub(super) fn run(&mut self, jobs: &[(usize, u64)], effort: Effort) -> bool {
+        let Some(simulator) = self.judges.simulator else { return false };
+        for batch in jobs.chunks(BATCH) {
+            if self.stopped || self.used() >= 1.0 {
+                self.stopped = true;
+                return false;
+            }
+            let trial = |&(arm, seed): &(usize, u64)| Trial { plan: &self.arms[arm].plan, seed, effort };
+            let trials: Vec<Trial<'_>> = batch.iter().map(trial).collect();
+            let outcomes = simulator.measure(&trials);
+            for (&(arm, _), outcome) in batch.iter().zip(outcomes) {
+                match outcome {
+                    Outcome::Ran(figures) => {
+                        self.arms[arm].runs[effort as usize].push(figures);
+                        self.spent += effort.weight();
+                        self.trials += 1;
+                    }
+                    Outcome::Impossible => {
+                        self.arms[arm].impossible = true;
+                        self.spent += effort.weight();
+                    }
+                    Outcome::Stopped => self.stopped = true,
+                }
+            }
+            self.tell();
+        }
+        !self.stopped
+    }
+
+    fn tell(&mut self) {
+        let best = self.ranked(Effort::Short).first().map(|&arm| self.arms[arm].rate(Effort::Short));
+        if let Some(decode_rate) = best {
+            (self.control.report)(SearchEvent::Simulated { runs: self.trials, decode_rate });
+        }
+    }
+
+    /// Arms that had runs of this effort, the best first; of equal ones the one that was found first.
+    pub(super) fn ranked(&self, effort: Effort) -> Vec<usize> {
+        let had =
+            |&arm: &usize| !self.arms[arm].impossible && !self.arms[arm].runs[effort as usize].is_empty();
+        let mut ranked: Vec<usize> = (0..self.arms.len()).filter(had).collect();
+        ranked.sort_by(|&a, &b| {
+            self.arms[b].worth(effort).total_cmp(&self.arms[a].worth(effort)).then(a.cmp(&b))
+        });
+        ranked
+    }
+
+    /// Whether a plan obeys the limit on depth.
+    pub(in crate::search) fn is_allowed(&self, plan: &Plan) -> bool {
+        self.options.max_depth.is_none_or(|most| plan.evaluation.depth() <= most)
+    }
+}
+
+/// What tells placements apart: whether requests enter machines in the middle, and who holds which layers.
+pub(super) type Key = (bool, Vec<(u32, u32, u32)>);
+
+pub(super) fn key(placement: &Placement) -> Key {
+    let span = |(id, held): (&helix_spec::MachineId, &helix_spec::Assignment)| {
+        (id.0, held.layers.start(), held.layers.end())
+    };
+    (placement.partial_inference == PartialInference::On, placement.machines.iter().map(span).collect())
+}
