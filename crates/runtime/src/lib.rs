@@ -19,8 +19,8 @@ pub mod wire;
 pub mod worker;
 
 pub use coordinator::{
-    ClusterPlan, Coordinator, CoordinatorSettings, PlannedMachine, PlannedTimes, Recorder, StartError,
-    random_token,
+    ClusterPlan, Coordinator, CoordinatorSettings, PlannedMachine, PlannedTimes, Recorder, Routes,
+    StartError, random_token,
 };
 pub use fingerprint::fingerprint;
 pub use service::{

@@ -2,20 +2,40 @@
 
 use std::path::Path;
 
-use helix_runtime::Recorder;
+use clap::ValueEnum;
+use helix_runtime::{Recorder, Routes};
 use helix_spec::{Cluster, Placement};
 
 use crate::exit_codes::{Failure, Kind};
+use crate::simulate::name_of;
+
+/// Who chooses the ways of requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scheduler {
+    /// In proportion to the plan's flow.
+    MaxFlow,
+    /// The same flow, but while there is flow to spare the way on which a prompt is through first.
+    LatencyAware,
+}
+
+impl From<Scheduler> for Routes {
+    fn from(scheduler: Scheduler) -> Self {
+        match scheduler {
+            Scheduler::MaxFlow => Self::MaxFlow,
+            Scheduler::LatencyAware => Self::LatencyAware,
+        }
+    }
+}
 
 /// What a header says: all that a replay needs but the model's shape, which is read from its folder.
-pub fn header(cluster: &Cluster, placement: &Placement, folder: &Path) -> String {
+fn header(cluster: &Cluster, placement: &Placement, folder: &Path, scheduler: &str) -> String {
     let files = cluster.to_files();
     let beside: serde_json::Map<String, serde_json::Value> =
         files.cost_tables.into_iter().map(|(name, text)| (name, text.into())).collect();
     serde_json::json!({
         "version": 1,
         "kind": "helix recording",
-        "scheduler": "max-flow",
+        "scheduler": scheduler,
         "model": placement.model,
         "model_folder": folder.display().to_string(),
         "placement": placement.to_toml(cluster),
@@ -30,9 +50,10 @@ pub fn recorder(
     path: Option<&Path>,
     (cluster, placement): (&Cluster, &Placement),
     folder: &Path,
+    scheduler: Scheduler,
 ) -> Result<Option<Recorder>, Failure> {
     let Some(path) = path else { return Ok(None) };
-    let header = header(cluster, placement, folder);
+    let header = header(cluster, placement, folder, &name_of(&scheduler));
     let fail = |error: std::io::Error| {
         Failure::new(Kind::Other, format!("{} cannot be written: {error}", path.display()))
     };

@@ -57,6 +57,9 @@ pub struct Arguments {
     /// The most requests at a time, waiting ones included
     #[arg(long, default_value_t = 1024)]
     max_requests: usize,
+    /// Who chooses the ways of requests
+    #[arg(long, value_enum, default_value_t = record::Scheduler::MaxFlow)]
+    scheduler: record::Scheduler,
     /// Record here, as JSONL, what is served: for `helix simulate --replay`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -100,11 +103,16 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         patience: Duration::from_secs(10),
         security: arguments.tls.security()?,
     };
-    let recorder = record::recorder(arguments.record.as_deref(), (&cluster, &planned.placement), &folder)?;
+    let recorder = record::recorder(
+        arguments.record.as_deref(),
+        (&cluster, &planned.placement),
+        &folder,
+        arguments.scheduler,
+    )?;
     block_on(async {
         let api = listen(&arguments.host, arguments.port).await?;
         let address = api.local_addr()?;
-        let coordinator = Coordinator::start_recorded(settings, recorder)
+        let coordinator = Coordinator::start_with(settings, arguments.scheduler.into(), recorder)
             .await
             .map_err(|error| Failure::new(Kind::Other, error))?;
         writeln!(output, "workers join {}, the API is http://{address}/v1", coordinator.address())?;

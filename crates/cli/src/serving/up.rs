@@ -53,6 +53,9 @@ pub struct Arguments {
     /// The most requests at a time, waiting ones included
     #[arg(long, default_value_t = 256)]
     max_requests: usize,
+    /// Who chooses the ways of requests
+    #[arg(long, value_enum, default_value_t = record::Scheduler::MaxFlow)]
+    scheduler: record::Scheduler,
     /// Record here, as JSONL, what is served: for `helix simulate --replay`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -84,11 +87,16 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         patience: Duration::from_secs(30),
         security: helix_runtime::net::Security::none(),
     };
-    let recorder = record::recorder(arguments.record.as_deref(), (&cluster, &planned.placement), &folder)?;
+    let recorder = record::recorder(
+        arguments.record.as_deref(),
+        (&cluster, &planned.placement),
+        &folder,
+        arguments.scheduler,
+    )?;
     block_on(async {
         let api = listen("127.0.0.1", arguments.port).await?;
         let address = api.local_addr()?;
-        let coordinator = Coordinator::start_recorded(settings, recorder)
+        let coordinator = Coordinator::start_with(settings, arguments.scheduler.into(), recorder)
             .await
             .map_err(|error| Failure::new(Kind::Other, error))?;
         let mut workers = Workers(Vec::new());
@@ -135,12 +143,18 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
             show::ended(output, &planned, &local, &report)?;
             output.flush()?;
         }
-        match served {
-            Ok(Err(error)) => Err(Failure::new(Kind::BadInput, error)),
-            Ok(Ok(())) => Ok(()),
-            Err(_) => Err(Failure::new(Kind::Other, "the API ended unexpectedly")),
-        }
+        api_ended(served)
     })
+}
+
+fn api_ended<E: std::fmt::Display>(
+    served: Result<Result<(), E>, tokio::task::JoinError>,
+) -> Result<(), Failure> {
+    match served {
+        Ok(Err(error)) => Err(Failure::new(Kind::BadInput, error)),
+        Ok(Ok(())) => Ok(()),
+        Err(_) => Err(Failure::new(Kind::Other, "the API ended unexpectedly")),
+    }
 }
 
 /// Says where the API is and who holds what.

@@ -9,7 +9,7 @@ use crate::up::{PATIENCE, Up, helix, signal, sum};
 fn what_was_served_is_in_the_file_when_the_coordinator_is_killed() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("recorded by helix up.jsonl");
     let path = path.to_str().unwrap();
-    let up = Up::start_with(3, &["--record", path]);
+    let up = Up::start_with(3, &["--scheduler", "latency-aware", "--record", path]);
     for (a, b) in [(17, 25), (48, 36), (12, 70)] {
         let (status, body) = up.ask("/v1/chat/completions", &sum(a, b));
         assert_eq!(status, 200, "{body}");

@@ -6,7 +6,6 @@ use helix_engine::KvCache;
 use helix_scheduler::coordinator::{
     Coordinator as Scheduler, CoordinatorConfig, DecodeDispatch, Event, OnLoss,
 };
-use helix_scheduler::route::MaxFlow;
 use helix_spec::{MachineId, SimTime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +14,7 @@ use super::event::{ClusterEvent, Joined, WorkerEvent};
 use super::machine::Machine;
 use super::plan::ClusterPlan;
 use super::recorder::Recorder;
+use super::routes::Routes;
 use super::start::StartError;
 use crate::control::proto;
 use crate::net::{Security, dial, run_link};
@@ -29,6 +29,7 @@ const REPORT_EVERY: Duration = Duration::from_millis(50);
 /// What stays the same while the coordinator runs.
 pub(super) struct Fixed {
     pub(super) plan: ClusterPlan,
+    pub(super) routes: Routes,
     pub(super) model: ModelInfo,
     pub(super) weights: String,
     pub(super) key: SessionKey,
@@ -53,7 +54,7 @@ impl Cluster {
             let empty = vec![0; fixed.plan.machines.len()];
             fixed.plan.topology(&empty, fixed.model.max_context, |_| true)?
         };
-        let policy = MaxFlow::new(&topology, 0.0);
+        let policy = fixed.routes.policy(&fixed.plan, &topology);
         let config = CoordinatorConfig {
             decodes: DecodeDispatch::LastStage,
             on_loss: OnLoss::Fail,
@@ -276,7 +277,7 @@ impl Cluster {
         match self.fixed.plan.topology(&kv_tokens, self.fixed.model.max_context, |index| self.serves(index)) {
             Ok(topology) => {
                 self.epoch += 1;
-                let policy = MaxFlow::new(&topology, 0.0);
+                let policy = self.fixed.routes.policy(&self.fixed.plan, &topology);
                 let mut actions = Vec::new();
                 self.dispatcher.scheduler.place(now, self.epoch, (topology, policy), &mut actions);
                 self.dispatcher.act(actions);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use helix_scheduler::coordinator::{Action, Coordinator, Event, Outcome};
 use helix_scheduler::node::{Refusal, Shortfall};
-use helix_scheduler::route::{MaxFlow, Observation};
+use helix_scheduler::route::Observation;
 use helix_scheduler::{Phase, RequestId};
 use helix_spec::{MachineId, SimTime};
 use tokio::sync::oneshot;
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::machine::Machine;
 use super::recorder::{Recorded, Recorder};
 use super::request::Active;
+use super::routes::Policy;
 use super::speed::against_others;
 use crate::control::proto;
 use crate::service::{GenerationError, MachineState, Submission};
@@ -43,7 +44,7 @@ pub(super) struct Traffic {
 
 /// State of the coordinator's loop.
 pub(super) struct Dispatcher {
-    pub(super) scheduler: Coordinator<MaxFlow>,
+    pub(super) scheduler: Coordinator<Policy>,
     pub(super) machines: Vec<Machine>,
     pub(super) requests: BTreeMap<u64, Active>,
     pub(super) pipelines: BTreeMap<Vec<RouteHop>, Traffic>,
@@ -57,7 +58,7 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(super) fn new(scheduler: Coordinator<MaxFlow>, machines: Vec<Machine>, end_tokens: Vec<u32>) -> Self {
+    pub(super) fn new(scheduler: Coordinator<Policy>, machines: Vec<Machine>, end_tokens: Vec<u32>) -> Self {
         Self {
             scheduler,
             machines,

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::cluster::{Cluster, Fixed};
 use super::plan::ClusterPlan;
 use super::recorder::Recorder;
+use super::routes::Routes;
 use crate::control::{ControlSettings, serve_control};
 use crate::net::Security;
 use crate::service::{ModelInfo, Service, TextModel, pair};
@@ -87,12 +88,13 @@ pub struct Coordinator {
 impl Coordinator {
     /// Opens the port for workers and begins.
     pub async fn start(settings: CoordinatorSettings) -> Result<Self, StartError> {
-        Self::start_recorded(settings, None).await
+        Self::start_with(settings, Routes::MaxFlow, None).await
     }
 
-    /// The same; every request is recorded as it ends, where a recorder is given.
-    pub async fn start_recorded(
+    /// The same with a choice of routes; every request is recorded as it ends, where a recorder is given.
+    pub async fn start_with(
         settings: CoordinatorSettings,
+        routes: Routes,
         recorder: Option<Recorder>,
     ) -> Result<Self, StartError> {
         const EVENTS: usize = 4096;
@@ -119,6 +121,7 @@ impl Coordinator {
         };
         let fixed = Fixed {
             plan: settings.plan,
+            routes,
             model: settings.model.clone(),
             weights: format_name(settings.weights).to_owned(),
             key: SessionKey(key),
