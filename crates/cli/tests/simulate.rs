@@ -199,6 +199,8 @@ fn bad_traces_are_refused_with_their_line() {
     let error = files.refused(&["--rate", "2 req/s"], 2);
     assert!(error.contains("--mode online"), "{error}");
     assert!(files.refused(&["--jitter", "much"], 2).contains("jitter"));
+    assert!(files.refused(&["--warmup", "2400 h"], 2).contains("at most 8640000 s"));
+    assert!(files.refused(&["--offline-queries", "4294967295"], 2).contains("1000000"));
 }
 
 #[test]

@@ -58,7 +58,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Clone, Args)]
 pub struct Load {
     /// Offline: requests at the beginning (with swarm, random and shortest-queue: always under way)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub offline_queries: Option<u32>,
     /// Nothing is dropped: what finds no way waits; offline one request at most waits
     #[arg(long)]

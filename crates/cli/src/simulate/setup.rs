@@ -3,7 +3,7 @@
 use helix_cost::{Costs, TimedCosts};
 use helix_planner::{EvaluateError, Evaluation, Instance, Part, evaluate, paper_flow, placement_graph};
 use helix_scheduler::node::Batching;
-use helix_sim::{ArrivalProcess, Fault, Feed, LengthSource, PlannedLink, Policy, Settings};
+use helix_sim::{ArrivalProcess, Fault, Feed, LengthSource, PlannedLink, Policy, Settings, Window};
 use helix_spec::{
     Arrivals, Cluster, LengthDistribution, Lengths, ModelShape, PartialInference, Placement, SimTime, Trace,
     Workload, load_cluster_named,
@@ -47,6 +47,9 @@ const ANSWERS: [(f64, u32); 14] = [
     (0.99, 609),
     (1.0, 1000),
 ];
+
+/// Longest warm-up and window \[s\].
+const LONGEST_WINDOW_S: f64 = 8_640_000.0;
 
 /// Everything that a run needs.
 pub struct Setup {
@@ -100,6 +103,7 @@ impl Setup {
             None => Vec::new(),
         };
         let settings = settings(arguments, mode, &workload);
+        check_window(&settings.window)?;
         let mut notes: Vec<String> = costs.note().map(str::to_owned).into_iter().collect();
         notes.extend(faults::layers_without_holder(&faults, &cluster, &placement));
         if let (Mode::Online, Lengths::Trace(trace), Arrivals::Trace { speed }) =
@@ -208,6 +212,17 @@ pub fn workload(load: &Load, mode: Mode) -> Result<Workload, Failure> {
         (a, b) => a.or(b),
     };
     Ok(workload)
+}
+
+/// Refuses a window that ends later than a clock of picoseconds can say.
+fn check_window(window: &Window) -> Result<(), Failure> {
+    let seconds = window.warmup.seconds() + window.duration.seconds();
+    if seconds <= LONGEST_WINDOW_S {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "`--warmup` and `--duration` are {seconds:.0} s together, at most {LONGEST_WINDOW_S:.0} s (100 days) can be simulated"
+    )))
 }
 
 fn settings(arguments: &Arguments, mode: Mode, workload: &Workload) -> Settings {
