@@ -89,6 +89,8 @@ fn auto(instance: &Instance<'_>, seconds: f64) -> Trace {
     let mut report = |event| match event {
         SearchEvent::Found { throughput, .. } => trace.find(elapsed(), throughput),
         SearchEvent::Bound(bound) => trace.bound = Some(trace.bound.map_or(bound, |known| known.min(bound))),
+        // Nothing is simulated for the maximum flow.
+        SearchEvent::Simulated { .. } => {}
     };
     let mut control = Control { used: &mut || elapsed() / seconds, report: &mut report };
     plan_auto(instance, options, &Flow, &mut control).expect("the cluster holds the model");

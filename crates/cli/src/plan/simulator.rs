@@ -121,7 +121,7 @@ impl Bench<'_> {
         };
         let lengths = match self.lengths {
             Lengths::Trace(trace) => LengthSource::sampled(trace.requests.clone(), trial.seed),
-            lengths => LengthSource::new(lengths, trial.seed),
+            lengths @ Lengths::Drawn { .. } => LengthSource::new(lengths, trial.seed),
         };
         let feed = Feed::Offline { lengths: Box::new(lengths), limit: None };
         Simulation::new(&inputs, job.settings, feed, Vec::new(), ()).ok()

@@ -102,23 +102,16 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         let mut workers = Workers(Vec::new());
         for worker in &local {
             let memory = local::memory_megabytes(worker.layers, &shape);
-            let arguments = worker_arguments(arguments, (worker, memory), (coordinator.address(), &folder));
-            workers.0.push(Worker::start(&arguments, &token)?);
+            let worker = worker_arguments(arguments, (worker, memory), (coordinator.address(), &folder));
+            workers.0.push(Worker::start(&worker, &token)?);
         }
         let service = coordinator.service();
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
-        let serving = tokio::spawn(helix_server::serve(
-            api,
-            service.clone(),
-            helix_server::Options {
-                request_timeout: Duration::from_secs(arguments.request_timeout.into()),
-                ..Default::default()
-            },
-            async {
-                // Dropping the sender is the signal.
-                let _ = ended.await;
-            },
-        ));
+        let request_timeout = Duration::from_secs(arguments.request_timeout.into());
+        let options = helix_server::Options { request_timeout, ..Default::default() };
+        // Dropping the sender is the signal.
+        let shutdown = async { drop(ended.await) };
+        let serving = tokio::spawn(helix_server::serve(api, service.clone(), options, shutdown));
         let stop = stop::asked_to();
         tokio::pin!(stop);
         let stopped = tokio::select! {

@@ -19,6 +19,7 @@ const CACHE_SHARE: f64 = 0.28;
 const CACHE_PACKING: &str = "cache packing";
 
 /// What the search is about.
+#[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
     pub options: SearchOptions<'a>,
     pub judges: Judges<'a>,
