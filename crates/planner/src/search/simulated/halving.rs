@@ -19,7 +19,7 @@ fn seed(round: usize) -> u64 {
 }
 
 impl Tuner<'_, '_, '_> {
-    /// Sorts out candidates, `kept` of them never; false if there was no time to run even the first few.
+    /// Sorts out candidates, `kept` of them never; false if there is none, or no time to run even the first few.
     pub(in crate::search) fn halve(&mut self, kept: Option<usize>) -> bool {
         let mut order: Vec<usize> = (0..self.arms.len()).collect();
         // What is kept comes first, then the estimate decides; of equal ones what was found first.
@@ -30,11 +30,11 @@ impl Tuner<'_, '_, '_> {
                 .then(a.cmp(&b))
         });
         let probes: Vec<(usize, u64)> = order.iter().take(PROBES).map(|&arm| (arm, seed(0))).collect();
-        if !self.run(&probes, Effort::Short) {
+        if probes.is_empty() || !self.run(&probes, Effort::Short) {
             return false;
         }
         // A round with one run each, and half as many in all rounds after it.
-        let affordable = self.runs_until(SHARE) * 2 / 3;
+        let affordable = self.runs_until(SHARE).saturating_mul(2) / 3;
         let count = affordable.clamp(FEWEST, MOST_CANDIDATES).min(order.len());
         let rest: Vec<(usize, u64)> =
             order.iter().take(count).skip(PROBES).map(|&arm| (arm, seed(0))).collect();
