@@ -47,6 +47,19 @@ fn long_run_shares_are_the_flows_within_one_request() {
 }
 
 #[test]
+fn links_with_little_flow_are_left_out_unless_all_of_a_node_have_little() {
+    let weights = |flows: &[f64]| -> Vec<f64> {
+        let machines = vec![(0, 4); flows.len()];
+        let links: Vec<_> = (0..).zip(flows).map(|(machine, &flow)| (C, m(machine), flow)).collect();
+        let policy = MaxFlow::new(&topology(&machines, 1, &links), MaxFlow::ASPLOS25_LEAST_SHARE);
+        (0..).zip(flows).map(|(link, _)| policy.weight(LinkId(link))).collect()
+    };
+    assert_eq!(weights(&[50.0, 46.0, 4.0]), [50.0, 46.0, 0.0]);
+    // A fortieth of the whole each.
+    assert_eq!(weights(&[3.0; 40]), [3.0; 40]);
+}
+
+#[test]
 fn a_pipeline_is_chosen_at_once_and_all_later_tokens_count_on_it() {
     let topology = topology(
         &[(0, 4), (0, 6), (4, 8), (6, 8)],

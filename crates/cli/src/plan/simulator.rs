@@ -14,7 +14,7 @@ use helix_sim::{Feed, Inputs, LengthSource, PlannedLink, Policy, Progress, Setti
 use helix_spec::{Cluster, Lengths, ModelShape, SimTime};
 
 use super::{Budget, Cost};
-use crate::simulate::{Preset, planned_links};
+use crate::simulate::{Preset, least_share, planned_links};
 
 /// Events between two looks at the clock.
 const SLICE: u64 = 100_000;
@@ -186,7 +186,7 @@ impl Measure for Simulator<'_> {
 
 /// How clusters behave that plans are judged for: as `helix simulate` has it, saturated, nothing dropped.
 pub fn behaviour(preset: Option<Preset>, lengths: &Lengths) -> Behaviour {
-    let policy = Policy::MaxFlow { least_share: 0.05 };
+    let policy = Policy::MaxFlow { least_share: least_share(preset) };
     let as_published = preset == Some(Preset::Asplos25);
     let mut settings = if as_published {
         Settings::asplos25(policy, false)

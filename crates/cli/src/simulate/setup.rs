@@ -3,6 +3,7 @@
 use helix_cost::{Costs, TimedCosts};
 use helix_planner::{EvaluateError, Evaluation, Instance, Part, evaluate, paper_flow, placement_graph};
 use helix_scheduler::node::Batching;
+use helix_scheduler::route::MaxFlow;
 use helix_sim::{ArrivalProcess, Fault, Feed, LengthSource, PlannedLink, Policy, Settings, Window};
 use helix_spec::{
     Arrivals, Cluster, LengthDistribution, Lengths, ModelShape, PartialInference, Placement, SimTime, Trace,
@@ -225,10 +226,19 @@ fn check_window(window: &Window) -> Result<(), Failure> {
     )))
 }
 
+/// The share of a node's outflow below which the plan's links are left out: the paper has one, what serves has none.
+pub fn least_share(preset: Option<Preset>) -> f64 {
+    match preset {
+        Some(Preset::Asplos25) => MaxFlow::ASPLOS25_LEAST_SHARE,
+        None => 0.0,
+    }
+}
+
 fn settings(arguments: &Arguments, mode: Mode, workload: &Workload) -> Settings {
+    let least_share = least_share(arguments.preset);
     let policy = match arguments.scheduler {
-        Scheduler::MaxFlow => Policy::MaxFlow { least_share: 0.05 },
-        Scheduler::LatencyAware => Policy::LatencyAware { least_share: 0.05 },
+        Scheduler::MaxFlow => Policy::MaxFlow { least_share },
+        Scheduler::LatencyAware => Policy::LatencyAware { least_share },
         Scheduler::Swarm => Policy::Swarm,
         Scheduler::Random => Policy::Random,
         Scheduler::ShortestQueue => Policy::ShortestQueue,

@@ -32,7 +32,8 @@ impl MaxFlow {
     pub const ASPLOS25_LEAST_SHARE: f64 = 0.05;
 
     /// Weights from the flows of a topology. Links with less than `least_share` of what leaves their node are never taken,
-    /// nor are those without any flow.
+    /// nor are those without any flow. Where all of a node's links have less, as on a cluster of hundreds of machines, all
+    /// that have flow stay.
     #[must_use]
     pub fn new(topology: &Topology, least_share: f64) -> Self {
         let mut links: Vec<_> = topology
@@ -40,17 +41,21 @@ impl MaxFlow {
             .iter()
             .map(|link| Weighted { planned: link.flow, flow: link.flow, load: 0.0 })
             .collect();
-        let mut outflow = vec![0.0; topology.machines().len() + 1];
+        let places = topology.machines().len() + 1;
+        let (mut outflow, mut widest) = (vec![0.0; places], vec![0.0f64; places]);
         let place = |from| match from {
             Endpoint::Coordinator => 0,
             Endpoint::Machine(machine) => machine.index() + 1,
         };
         for link in topology.links() {
-            outflow[place(link.from)] += link.flow;
+            let place = place(link.from);
+            outflow[place] += link.flow;
+            widest[place] = widest[place].max(link.flow);
         }
         let mut inbound = vec![Vec::new(); topology.machines().len()];
         for ((index, link), weighted) in (0..).zip(topology.links()).zip(&mut links) {
-            if link.flow < least_share * outflow[place(link.from)] {
+            let least = least_share * outflow[place(link.from)];
+            if link.flow < least && widest[place(link.from)] >= least {
                 (weighted.planned, weighted.flow) = (0.0, 0.0);
             }
             if let Some(machine) = topology.machine_at_end(LinkId(index)) {
