@@ -1,5 +1,6 @@
 //! Finding the coordinator and being let in.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -44,18 +45,24 @@ pub(super) async fn join(
     // The channel is empty and has room.
     let _ = words.send(first).await;
     let mut client = ControlClient::new(channel);
-    let refused = |status: tonic::Status| match status.code() {
-        Code::Unavailable | Code::Unknown => WorkerError::Unreachable {
-            address: settings.coordinator.clone(),
-            reason: status.message().to_owned(),
-        },
-        _ => WorkerError::Refused(status.message().to_owned()),
+    // What the coordinator says itself has no source; what broke on the way has one.
+    let refused = |status: tonic::Status| {
+        let broken = status.source().is_some() || matches!(status.code(), Code::Unavailable | Code::Unknown);
+        if broken {
+            unreachable(settings, &status)
+        } else {
+            WorkerError::Refused(status.message().to_owned())
+        }
     };
     let mut orders = client.join(ReceiverStream::new(outbound)).await.map_err(refused)?.into_inner();
     match orders.message().await.map_err(refused)? {
         Some(ToWorker { message: Some(to_worker::Message::Welcome(welcome)) }) => Ok((welcome, orders)),
         _ => Err(WorkerError::Refused("it did not say what to load".to_owned())),
     }
+}
+
+fn unreachable(settings: &WorkerSettings, status: &tonic::Status) -> WorkerError {
+    WorkerError::Unreachable { address: settings.coordinator.clone(), reason: status.message().to_owned() }
 }
 
 async fn connect(settings: &WorkerSettings) -> Result<Channel, WorkerError> {
