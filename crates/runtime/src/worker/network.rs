@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::stage_loop::{Outlet, StageEvent, To};
 use crate::net::{Limiter, Peer, Security, dial, run_link};
@@ -13,6 +14,10 @@ use crate::wire::{Hello, Message, Outbox, SessionKey, refuse, welcome};
 
 /// Connections at a time that a worker takes, strangers that are being sent away included.
 const MAX_CONNECTIONS: usize = 1024;
+
+/// How long a worker waits to be told where another is: a request's first activations may come sooner than the
+/// coordinator's word about a machine that has just joined.
+const UNTOLD: Duration = Duration::from_secs(5);
 
 /// Who a worker is in its cluster.
 #[derive(Debug, Clone)]
@@ -34,6 +39,8 @@ struct Shared {
     runtime: Handle,
     events: mpsc::Sender<StageEvent>,
     known: Mutex<Known>,
+    /// New addresses have come.
+    told: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -48,21 +55,24 @@ struct Known {
 
 impl Network {
     pub(super) fn new(membership: Membership, events: mpsc::Sender<StageEvent>) -> Self {
-        let known = Mutex::default();
-        Self { shared: Arc::new(Shared { membership, runtime: Handle::current(), events, known }) }
+        let (known, told) = (Mutex::default(), Notify::new());
+        Self { shared: Arc::new(Shared { membership, runtime: Handle::current(), events, known, told }) }
     }
 
-    /// Learns where the machines are. One that moved gets a new connection.
+    /// Learns where the machines are. One that moved gets a new connection; one that was not known is called now.
     pub(super) fn set_addresses(&self, addresses: BTreeMap<u32, String>) {
         let mut known = self.shared.known();
-        let moved: Vec<u32> =
-            known.to.keys().filter(|m| known.addresses.get(m) != addresses.get(m)).copied().collect();
+        let has_moved =
+            |m: &&u32| known.addresses.get(m).is_some_and(|before| addresses.get(m) != Some(before));
+        let moved: Vec<u32> = known.to.keys().filter(has_moved).copied().collect();
         for machine in moved {
             if let Some(outbox) = known.to.remove(&machine) {
                 outbox.close();
             }
         }
         known.addresses = addresses;
+        drop(known);
+        self.shared.told.notify_waiters();
     }
 
     /// Takes calls until the process ends.
@@ -124,16 +134,31 @@ impl Network {
         }
         let outbox = Outbox::new(Outbox::LIMIT);
         known.to.insert(machine, outbox.clone());
-        let address = known.addresses.get(&machine).cloned();
         drop(known);
-        self.shared.runtime.spawn(self.clone().call(machine, address, outbox.clone()));
+        self.shared.runtime.spawn(self.clone().call(machine, outbox.clone()));
         outbox
     }
 
-    async fn call(self, machine: u32, address: Option<String>, outbox: Outbox) {
+    /// Where a machine is, as soon as it is known.
+    async fn address(&self, machine: u32) -> Option<String> {
+        let known = async {
+            loop {
+                // Begun before the look, so that no word is missed.
+                let told = self.shared.told.notified();
+                let address = self.shared.known().addresses.get(&machine).cloned();
+                match address {
+                    Some(address) => return address,
+                    None => told.await,
+                }
+            }
+        };
+        tokio::time::timeout(UNTOLD, known).await.ok()
+    }
+
+    async fn call(self, machine: u32, outbox: Outbox) {
         let Membership { machine: from, key, security } = &self.shared.membership;
         let hello = Hello { key: key.clone(), from: Some(*from), to: machine };
-        let reason = match address {
+        let reason = match self.address(machine).await {
             None => "nobody told where it is".to_owned(),
             Some(address) => match dial(&address, &hello, security).await {
                 Ok(stream) => {
