@@ -24,12 +24,19 @@ if [ "$(printf '%s\n%s\n' "$minimum" "${found%%-*}" | sort -V | head -n 1)" != "
     exit 1
 fi
 
-# No command shows libclang: it is where the bindings of HiGHS look for it.
+# No command shows libclang (an llvm-config may be there without it): it is where the bindings of HiGHS look for it.
 has_libclang() {
-    [ -n "${LIBCLANG_PATH:-}" ] || command -v llvm-config >/dev/null ||
-        compgen -G '/usr/lib/llvm*/lib/libclang.so*' >/dev/null || compgen -G '/usr/lib*/libclang.so*' >/dev/null ||
-        compgen -G '/Library/Developer/CommandLineTools/usr/lib/libclang.dylib' >/dev/null ||
-        compgen -G '/opt/homebrew/opt/llvm/lib/libclang.dylib' >/dev/null
+    local folder folders=(/usr/lib/llvm*/lib /usr/lib64 /usr/lib /usr/lib/*-linux-gnu /usr/local/lib
+        /Library/Developer/CommandLineTools/usr/lib /opt/homebrew/opt/llvm/lib)
+    [ -z "${LIBCLANG_PATH:-}" ] || folders=("$LIBCLANG_PATH" "$(dirname "$LIBCLANG_PATH")")
+    command -v llvm-config >/dev/null && folders+=("$(llvm-config --libdir)")
+    for folder in "${folders[@]}"; do
+        if compgen -G "$folder/libclang.so*" >/dev/null || compgen -G "$folder/libclang-[0-9]*.so*" >/dev/null ||
+            compgen -G "$folder/libclang.dylib" >/dev/null; then
+            return 0
+        fi
+    done
+    return 1
 }
 
 missing=()
