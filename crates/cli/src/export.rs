@@ -110,9 +110,7 @@ fn model(text: &str, cluster: &Cluster) -> Result<String, Failure> {
 impl Summary {
     fn print(&self, output: &mut Output) -> Result<(), Failure> {
         if output.format == Format::Json {
-            serde_json::to_writer_pretty(&mut *output, self).map_err(std::io::Error::from)?;
-            writeln!(output)?;
-            return Ok(());
+            return Ok(output.json(self)?);
         }
         let Self { cluster, model, machines, files, notes } = self;
         writeln!(output, "{cluster}: {machines} machines, tables of {model}")?;

@@ -23,6 +23,12 @@ impl Output {
     pub fn standard(format: Format) -> Self {
         Self { format, stdout: BufWriter::new(io::stdout().lock()) }
     }
+
+    /// Writes the one JSON document.
+    pub fn json(&mut self, document: &(impl serde::Serialize + ?Sized)) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *self, document)?;
+        writeln!(self)
+    }
 }
 
 impl Write for Output {

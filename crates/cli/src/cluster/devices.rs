@@ -30,8 +30,7 @@ pub fn run(output: &mut Output) -> Result<(), Failure> {
         Format::Text => write(output, &catalogue)?,
         Format::Json => {
             let rows: Vec<Row<'_>> = catalogue.iter().map(row).collect();
-            serde_json::to_writer_pretty(&mut *output, &rows).map_err(io::Error::from)?;
-            output.write_all(b"\n")?;
+            output.json(&rows)?;
         }
     }
     Ok(())

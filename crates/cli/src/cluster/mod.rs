@@ -5,7 +5,6 @@ mod generate;
 mod summary;
 mod text;
 
-use std::io::Write as _;
 
 use clap::{Args, Subcommand};
 
@@ -52,10 +51,7 @@ fn write_summary(cluster: &helix_spec::Cluster, output: &mut Output) -> Result<(
     let summary = Summary::of(cluster);
     match output.format {
         Format::Text => text::write(output, &summary)?,
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, &summary).map_err(std::io::Error::from)?;
-            output.write_all(b"\n")?;
-        }
+        Format::Json => output.json(&summary)?,
     }
     Ok(())
 }

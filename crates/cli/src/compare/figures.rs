@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::statistics::Estimate;
 use crate::picture::escape;
-use crate::simulate::COLOURS;
+use crate::simulate::{COLOURS, short};
 
 const WIDTH: f64 = 1100.0;
 const HEIGHT: f64 = 260.0;
@@ -114,13 +114,4 @@ pub fn legend(names: &[String]) -> String {
         format!("<b style=\"color:{}\">■</b> {} ", COLOURS[index % COLOURS.len()], escape(name))
     };
     format!("<p>{}</p>\n", names.iter().enumerate().map(entry).collect::<String>())
-}
-
-fn short(value: f64) -> String {
-    match value.abs() {
-        size if size >= 100.0 => format!("{value:.0}"),
-        size if size >= 10.0 => format!("{value:.1}"),
-        0.0 => "0".to_owned(),
-        _ => format!("{value:.2}"),
-    }
 }

@@ -85,10 +85,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         files::write(path, &html::page(&report))?;
     }
     match output.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, &report).map_err(std::io::Error::from)?;
-            writeln!(output)?;
-        }
+        Format::Json => output.json(&report)?,
         Format::Text => {
             text::write(output, &report)?;
             if let Some(path) = &arguments.html {

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use helix_sim::{Inputs, Progress, Simulation};
+use helix_sim::{Progress, Simulation};
 use helix_spec::{Cluster, ModelShape, Placement, RequestsPerSecond, SimTime};
 
 use super::arguments::Arguments;
@@ -109,14 +109,7 @@ fn simulate_one(shared: &Shared<'_>, job: &Job<'_>) -> Result<Figures, NoFigures
     // Only what ends within the window counts.
     setup.settings.window.drain = false;
     let feed = setup.feed().map_err(|failure| failed(&failure.message))?;
-    let inputs = Inputs {
-        cluster: &setup.cluster,
-        placement: &setup.placement,
-        costs: &setup.costs,
-        times: &setup.times,
-        links: &setup.links,
-    };
-    let simulation = Simulation::new(&inputs, setup.settings, feed, Vec::new(), ());
+    let simulation = Simulation::new(&setup.inputs(), setup.settings, feed, Vec::new(), ());
     let mut simulation = simulation.map_err(|error| failed(&error))?;
     while simulation.run(SLICE).map_err(|error| failed(&error))? != Progress::Done {
         if Budget::was_interrupted() {

@@ -115,9 +115,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
 impl Summary {
     fn print(&self, output: &mut Output) -> Result<(), Failure> {
         if output.format == Format::Json {
-            serde_json::to_writer_pretty(&mut *output, self).map_err(std::io::Error::from)?;
-            writeln!(output)?;
-            return Ok(());
+            return Ok(output.json(self)?);
         }
         let Self { cluster, model, variables, binaries, constraints, links, pruned_links, files } = self;
         writeln!(

@@ -107,10 +107,7 @@ impl Summary {
 
     pub fn print(&self, output: &mut Output) -> Result<(), Failure> {
         match output.format {
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut *output, self).map_err(std::io::Error::from)?;
-                writeln!(output)?;
-            }
+            Format::Json => output.json(self)?,
             Format::Text => self.print_text(output)?,
         }
         Ok(())

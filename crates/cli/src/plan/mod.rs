@@ -321,10 +321,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
 /// The report, and for people the files that were written.
 fn print(output: &mut Output, scene: &Scene<'_>, written: &[&Path]) -> Result<(), Failure> {
     match output.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, scene.report).map_err(std::io::Error::from)?;
-            writeln!(output)?;
-        }
+        Format::Json => output.json(scene.report)?,
         Format::Text => {
             text::write(output, scene)?;
             for path in written {

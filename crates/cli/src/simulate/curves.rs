@@ -83,7 +83,8 @@ fn nice(value: f64) -> f64 {
     steps.iter().map(|step| step * power).find(|step| *step >= value).unwrap_or(10.0 * power)
 }
 
-fn short(value: f64) -> String {
+/// A number with about three digits.
+pub fn short(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

@@ -13,7 +13,7 @@ mod text;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use helix_sim::{Feed, Inputs, Observer, Progress, Report, Simulation};
+use helix_sim::{Feed, Observer, Progress, Report, Simulation};
 
 use crate::exit_codes::{Failure, Kind};
 use crate::files;
@@ -22,7 +22,7 @@ use crate::parallel::Progress as Line;
 use crate::plan::Budget;
 
 pub use arguments::{Arguments, Load, Mode, Preset, Scheduler};
-pub use curves::COLOURS;
+pub use curves::{COLOURS, short};
 use report::SimulateReport;
 pub use report::value_name as name_of;
 pub use setup::{Setup, azure_like, least_share, planned_links, workload};
@@ -62,10 +62,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         written.push(path.as_path());
     }
     match output.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, &report).map_err(std::io::Error::from)?;
-            writeln!(output)?;
-        }
+        Format::Json => output.json(&report)?,
         Format::Text => {
             text::write(output, &report)?;
             for path in written {
@@ -81,15 +78,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
 }
 
 fn simulate<O: Observer>(setup: &Setup, feed: Feed, observer: O) -> Result<(Ran, O), Failure> {
-    let inputs = Inputs {
-        cluster: &setup.cluster,
-        placement: &setup.placement,
-        costs: &setup.costs,
-        times: &setup.times,
-        links: &setup.links,
-    };
     let fail = |error: helix_sim::SceneError| Failure::new(Kind::Infeasible, error);
-    let simulation = Simulation::new(&inputs, setup.settings, feed, setup.faults.clone(), observer);
+    let simulation = Simulation::new(&setup.inputs(), setup.settings, feed, setup.faults.clone(), observer);
     let mut simulation = simulation.map_err(fail)?;
     let started = Instant::now();
     let mut line = Line::new();

@@ -4,7 +4,7 @@ use helix_cost::{Costs, TimedCosts};
 use helix_planner::{EvaluateError, Evaluation, Instance, Part, evaluate, paper_flow, placement_graph};
 use helix_scheduler::node::Batching;
 use helix_scheduler::route::MaxFlow;
-use helix_sim::{ArrivalProcess, Fault, Feed, LengthSource, PlannedLink, Policy, Settings, Window};
+use helix_sim::{ArrivalProcess, Fault, Feed, Inputs, LengthSource, PlannedLink, Policy, Settings, Window};
 use helix_spec::{
     Arrivals, Cluster, LengthDistribution, Lengths, ModelShape, PartialInference, Placement, SimTime, Trace,
     Workload, load_cluster_named,
@@ -70,6 +70,12 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// What a simulation is about.
+    pub fn inputs(&self) -> Inputs<'_> {
+        let Self { cluster, placement, costs, times, links, .. } = self;
+        Inputs { cluster, placement, costs, times, links }
+    }
+
     pub fn new(arguments: &Arguments) -> Result<Self, Failure> {
         let missing = || Failure::usage("`--cluster`, `--model` and `--placement` say what is simulated");
         let cluster = load_cluster_named(arguments.cluster.as_ref().ok_or_else(missing)?)?;

@@ -202,8 +202,7 @@ impl Report {
     /// Writes it as the user asked.
     pub fn write(&self, output: &mut Output) -> Result<(), Failure> {
         if output.format == Format::Json {
-            serde_json::to_writer_pretty(&mut *output, self).map_err(std::io::Error::from)?;
-            return Ok(writeln!(output)?);
+            return Ok(output.json(self)?);
         }
         writeln!(output, "{} ranks as threads on {} cores", self.ranks, self.cores)?;
         if self.oversubscribed {

@@ -125,8 +125,7 @@ impl<'a> Report<'a> {
     /// Writes it as the user asked.
     pub fn write(&self, output: &mut Output) -> Result<(), Failure> {
         if output.format == Format::Json {
-            serde_json::to_writer_pretty(&mut *output, self).map_err(std::io::Error::from)?;
-            return Ok(writeln!(output)?);
+            return Ok(output.json(self)?);
         }
         self.table(output)?;
         for row in self.rows.iter().filter(|row| row.missed()).take(MOST_SHOWN) {

@@ -130,10 +130,7 @@ pub fn run(
     }
     match output.format {
         Format::Text => write!(output, "{}", text(&tables))?,
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, &tables).map_err(std::io::Error::from)?;
-            writeln!(output)?;
-        }
+        Format::Json => output.json(&tables)?,
     }
     Ok(())
 }

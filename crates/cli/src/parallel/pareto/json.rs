@@ -1,7 +1,6 @@
 //! The report as JSON. Scripts rely on `headline` and its four ratios.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 use helix_cost::layout::{Formats, Hardware, Headline, Point};
 use serde::Serialize;
@@ -130,8 +129,7 @@ pub fn print(evaluation: &Evaluation, output: &mut Output) -> Result<(), Failure
         hardware: hardware(&evaluation.hardware),
         models: evaluation.models.iter().map(model).collect(),
     };
-    serde_json::to_writer_pretty(&mut *output, &document).map_err(std::io::Error::from)?;
-    Ok(writeln!(output)?)
+    Ok(output.json(&document)?)
 }
 
 fn ratios(evaluation: &Evaluation, of: impl Fn(&ModelReport) -> &Comparison) -> HeadlineRatios {

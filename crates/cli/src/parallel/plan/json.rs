@@ -1,7 +1,5 @@
 //! The plan as JSON.
 
-use std::io::Write as _;
-
 use helix_cost::layout::{Choice, Crossing, LayerKind, Overlap};
 use serde::Serialize;
 
@@ -97,8 +95,7 @@ pub fn print(plan: &Plan<'_>, output: &mut Output) -> Result<(), Failure> {
         longest_context: plan.longest.0,
         changes: words::changes(plan),
     };
-    serde_json::to_writer_pretty(&mut *output, &document).map_err(std::io::Error::from)?;
-    Ok(writeln!(output)?)
+    Ok(output.json(&document)?)
 }
 
 fn choice(plan: &Plan<'_>, choice: &Choice) -> ChoiceJson {

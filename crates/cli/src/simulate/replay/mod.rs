@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use helix_scheduler::coordinator::{CoordinatorConfig, OnLoss};
-use helix_sim::{Fault, FaultKind, Inputs, Observer, Progress, Record, Simulation};
+use helix_sim::{Fault, FaultKind, Observer, Progress, Record, Simulation};
 use helix_spec::{Arrivals, Lengths, ModelShape, Placement, SimTime, Trace, load_cluster_named};
 use serde::Serialize;
 
@@ -164,13 +164,6 @@ impl Observer for Watch {
 
 /// By request: its times, if it got its whole answer. `scale`: how much longer batches take than the cost model says.
 fn simulate(setup: &Setup, scale: f64) -> Result<Vec<Option<Times>>, Failure> {
-    let inputs = Inputs {
-        cluster: &setup.cluster,
-        placement: &setup.placement,
-        costs: &setup.costs,
-        times: &setup.times,
-        links: &setup.links,
-    };
     let mut faults = setup.faults.clone();
     if scale != 1.0 {
         let slows = |machine| Fault { at: SimTime::ZERO, kind: FaultKind::MachineSlows(machine, scale) };
@@ -181,7 +174,7 @@ fn simulate(setup: &Setup, scale: f64) -> Result<Vec<Option<Times>>, Failure> {
     };
     let watch = Watch(vec![None; trace.requests.len()]);
     let infeasible = |error: &dyn std::fmt::Display| Failure::new(Kind::Infeasible, error);
-    let simulation = Simulation::new(&inputs, setup.settings, setup.feed()?, faults, watch);
+    let simulation = Simulation::new(&setup.inputs(), setup.settings, setup.feed()?, faults, watch);
     let mut simulation = simulation.map_err(|error| infeasible(&error))?;
     while simulation.run(SLICE).map_err(|error| infeasible(&error))? != Progress::Done {
         if Budget::was_interrupted() {
@@ -217,9 +210,7 @@ fn fit(
 
 fn print(report: &ReplayReport, output: &mut Output) -> Result<(), Failure> {
     if output.format == Format::Json {
-        serde_json::to_writer_pretty(&mut *output, report).map_err(std::io::Error::from)?;
-        writeln!(output)?;
-        return Ok(());
+        return Ok(output.json(report)?);
     }
     writeln!(
         output,
