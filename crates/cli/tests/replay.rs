@@ -43,7 +43,7 @@ fn folder(name: &str) -> PathBuf {
 
 fn header() -> Value {
     json!({
-        "version": 1, "kind": "helix recording", "scheduler": "max-flow", "model": "qwen3-8b", "model_folder": "qwen3-8b",
+        "version": 1, "kind": "helix recording", "scheduler": "mixed-flow", "model": "qwen3-8b", "model_folder": "qwen3-8b",
         "placement": PLACEMENT, "cluster": CLUSTER, "cluster_beside": {},
     })
 }
@@ -104,6 +104,21 @@ fn replay(folder: &Path, recording: &str) -> Output {
 fn report(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON alone")
+}
+
+#[test]
+fn ways_are_chosen_by_whoever_chose_them_in_the_recording() {
+    let folder = folder("scheduler");
+    let recording = record(&folder, 1.0);
+    let as_by = |name: &str| recording.replacen("mixed-flow", name, 1);
+    let aware = replay(&folder, &as_by("latency-aware"));
+    assert_eq!(report(&aware)["scheduler"], "latency-aware");
+    let other = ["simulate", "--replay", "run.jsonl", "--format", "json", "--scheduler", "max-flow"];
+    assert_eq!(report(&helix(&folder, &other))["scheduler"], "max-flow");
+    let unknown = replay(&folder, &as_by("by-moonlight"));
+    assert_eq!(unknown.status.code(), Some(3));
+    let text = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(text.contains("by-moonlight") && text.contains("latency-aware"), "{text}");
 }
 
 #[test]

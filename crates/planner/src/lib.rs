@@ -19,7 +19,7 @@ pub use change::{Change, MachineChange};
 pub use demands::{DemandError, Demands, Unmet};
 pub use evaluation::{
     Bottleneck, CutPart, EvaluateError, Evaluation, Idle, IdleReason, LinkFlow, MachineUse, Part, Pipeline,
-    PlacementGraph, UNITS_PER_TOKEN, evaluate, paper_flow, placement_graph, throughput,
+    PlacementGraph, UNITS_PER_TOKEN, evaluate, paper_flow, placement_graph, spread, throughput,
 };
 pub use instance::{Instance, ModelTooLarge};
 pub use plan::{Baseline, Candidate, Plan, PlanError, plan_baseline};

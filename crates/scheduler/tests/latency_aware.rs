@@ -25,7 +25,7 @@ fn two(flows: [f64; 2]) -> (Topology, LatencyAware) {
     let links = [(C, m(0), flows[0]), (C, m(1), flows[1]), (m(0), C, flows[0]), (m(1), C, flows[1])];
     let topology = topology(&[(0, 4), (0, 4)], 1_000_000, &links);
     let times = [runs(0.5e-3), runs(0.8e-3), HopTime::default(), HopTime::default()];
-    let policy = LatencyAware::new(&topology, 0.0, &times, LatencyAware::WINDOW);
+    let policy = LatencyAware::new(&topology, &times, LatencyAware::WINDOW);
     (topology, policy)
 }
 
@@ -102,7 +102,7 @@ fn what_lies_further_on_decides() {
     let topology = topology(&[(0, 2), (0, 2), (2, 4), (2, 4)], 1_000_000, &links);
     let mut times = vec![runs(1e-3); 6];
     times[2].send_per_token = 1e-3;
-    let mut policy = LatencyAware::new(&topology, 0.0, &times, LatencyAware::WINDOW);
+    let mut policy = LatencyAware::new(&topology, &times, LatencyAware::WINDOW);
     let now = milliseconds(100_000);
     let first = |policy: &mut LatencyAware| {
         policy.choose(&Question { now, from: C, tokens: 100, candidates: &candidates() }).map(|link| link.0)
@@ -110,7 +110,7 @@ fn what_lies_further_on_decides() {
     assert_eq!(first(&mut policy), Some(1));
     // A latency of half a second on the other way outweighs that.
     times[3].latency = 0.5;
-    let mut policy = LatencyAware::new(&topology, 0.0, &times, LatencyAware::WINDOW);
+    let mut policy = LatencyAware::new(&topology, &times, LatencyAware::WINDOW);
     assert_eq!(first(&mut policy), Some(0));
     // A machine at a tenth of its speed as well.
     policy.observe(Observation::Speed { machine: MachineId(2), factor: 0.1 });
@@ -147,7 +147,7 @@ fn who_waits_in_line_finds_another_way_where_the_best_is_closed_further_on() {
     parts.machines[2].kv_capacity = 300;
     let topology = Topology::new(parts).expect("as before");
     let times = [runs(1e-3), runs(2e-3), runs(1e-3), runs(2e-3), HopTime::default(), HopTime::default()];
-    let policy = LatencyAware::new(&topology, 0.0, &times, LatencyAware::WINDOW);
+    let policy = LatencyAware::new(&topology, &times, LatencyAware::WINDOW);
     let kv = Some(KvEstimate { high_water_mark: 1.0, expected_output: 0.0 });
     let config = CoordinatorConfig { kv, ..CoordinatorConfig::default() };
     let mut coordinator = Coordinator::new(config, topology, policy).expect("good settings");

@@ -5,7 +5,7 @@ mod common;
 use common::{C, act, arrived, m, max_flow, token, topology};
 use helix_scheduler::coordinator::{Action, CoordinatorConfig, KvEstimate, OnNoRoute, Outcome};
 use helix_scheduler::route::{Candidate, MaxFlow, Question, RoutePolicy as _};
-use helix_scheduler::{LinkId, Phase, RequestId};
+use helix_scheduler::{LinkId, Phase, RequestId, Topology};
 use helix_spec::SimTime;
 
 const PAPER: CoordinatorConfig = CoordinatorConfig {
@@ -42,6 +42,53 @@ fn long_run_shares_are_the_flows_within_one_request() {
             let (n, share) = (f64::from(n), flow / 500.0);
             let bounds = share * n - 1.0 - 1e-9..share * (n + 3.0) + 1e-9;
             assert!(bounds.contains(taken), "{n}: {taken} of {share}");
+        }
+    }
+}
+
+/// Lengths as they might come.
+fn lengths() -> impl Iterator<Item = u32> {
+    (0..10_000u32).map(|n| 1 + n.wrapping_mul(2_654_435_761) % 2000)
+}
+
+/// How often two places of the same weights, where the same requests pass, choose alike.
+fn alike(policy: impl Fn(&Topology) -> MaxFlow) -> usize {
+    let links = [(C, m(0), 758.0), (C, m(1), 738.0), (m(2), m(3), 758.0), (m(2), m(4), 738.0)];
+    let topology = topology(&[(0, 4), (0, 4), (0, 4), (4, 8), (4, 8)], 1, &links);
+    let mut policy = policy(&topology);
+    let all = candidates(4);
+    let mut takes = |from, tokens, candidates| {
+        let question = Question { now: SimTime::ZERO, from, tokens, candidates };
+        let link = policy.choose(&question).expect("both are open");
+        policy.charge(link, Phase::Prefill, tokens);
+        link.0
+    };
+    lengths().filter(|&tokens| takes(C, tokens, &all[..2]) + 2 == takes(m(2), tokens, &all[2..])).count()
+}
+
+#[test]
+fn strict_turns_choose_alike_at_every_place_and_varied_ones_do_not() {
+    assert_eq!(alike(|topology| MaxFlow::new(topology, 0.0)), 10_000);
+    let alike = alike(MaxFlow::mixing);
+    assert!((4_500..5_500).contains(&alike), "{alike} of 10,000");
+}
+
+#[test]
+fn varied_turns_keep_the_proportions() {
+    let flows = [50.0, 300.0, 125.0, 25.0];
+    let links: Vec<_> = (0..).zip(flows).map(|(machine, flow)| (C, m(machine), flow)).collect();
+    let mut policy = MaxFlow::mixing(&topology(&[(0, 4); 4], 1, &links));
+    let candidates = candidates(4);
+    let (mut taken, mut all) = ([0.0; 4], 0.0);
+    for tokens in lengths() {
+        let question = Question { now: SimTime::ZERO, from: C, tokens, candidates: &candidates };
+        let link = policy.choose(&question).expect("all are open");
+        policy.charge(link, Phase::Prefill, tokens);
+        taken[link.index()] += f64::from(tokens);
+        all += f64::from(tokens);
+        for (taken, flow) in taken.iter().zip(flows) {
+            // No link is further from its share than four of the longest requests.
+            assert!((taken - all * flow / 500.0).abs() <= 8_000.0, "{taken} of {all}");
         }
     }
 }

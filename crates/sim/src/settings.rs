@@ -27,11 +27,10 @@ pub enum Policy {
         /// 0 to 1.
         least_share: f64,
     },
+    /// The same with turns that vary a little, so that places where ways split do not all choose alike.
+    MixedFlow,
     /// The same flow, but while there is flow to spare the pipeline on which a prompt is through first.
-    LatencyAware {
-        /// 0 to 1.
-        least_share: f64,
-    },
+    LatencyAware,
     /// Latency-weighted.
     Swarm,
     /// Any free link.
@@ -50,7 +49,7 @@ impl Policy {
     /// Whether ways follow the planned flow.
     #[must_use]
     pub fn by_flow(self) -> bool {
-        matches!(self, Self::MaxFlow { .. } | Self::LatencyAware { .. })
+        matches!(self, Self::MaxFlow { .. } | Self::MixedFlow | Self::LatencyAware)
     }
 }
 
@@ -175,7 +174,7 @@ impl Settings {
             coordinator: CoordinatorConfig {
                 routing: match policy {
                     Policy::MaxFlow { .. } => Routing::ForwardOnly,
-                    Policy::LatencyAware { .. } => Routing::Pipeline,
+                    Policy::MixedFlow | Policy::LatencyAware => Routing::Pipeline,
                     Policy::Swarm | Policy::Random | Policy::ShortestQueue => Routing::HopByHop,
                 },
                 kv: max_flow.then_some(kv),

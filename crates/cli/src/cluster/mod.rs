@@ -5,7 +5,6 @@ mod generate;
 mod summary;
 mod text;
 
-
 use clap::{Args, Subcommand};
 
 use crate::exit_codes::Failure;

@@ -66,9 +66,9 @@ pub struct Arguments {
     /// Planners to compare; all but `separate-plus` unless placements are given
     #[arg(long, value_enum, value_delimiter = ',')]
     pub planner: Vec<Contestant>,
-    /// Schedulers to compare
-    #[arg(long, value_enum, value_delimiter = ',',
-          default_values_t = [Scheduler::MaxFlow, Scheduler::Swarm, Scheduler::Random, Scheduler::ShortestQueue])]
+    /// Schedulers to compare; max-flow, swarm, random and shortest-queue unless told otherwise, without a preset mixed-flow
+    /// before them
+    #[arg(long, value_enum, value_delimiter = ',')]
     pub scheduler: Vec<Scheduler>,
     /// Loads to compare under
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Mode::Offline, Mode::Online])]
@@ -112,5 +112,21 @@ impl Arguments {
             }
         });
         planners
+    }
+
+    /// The schedulers to compare, each once; the first is the one that planners' placements are served with.
+    pub fn schedulers(&self) -> Vec<Scheduler> {
+        if self.scheduler.is_empty() {
+            let others = [Scheduler::MaxFlow, Scheduler::Swarm, Scheduler::Random, Scheduler::ShortestQueue];
+            let first = (self.preset.is_none()).then_some(Scheduler::MixedFlow);
+            return first.into_iter().chain(others).collect();
+        }
+        let mut distinct = Vec::new();
+        for &scheduler in &self.scheduler {
+            if !distinct.contains(&scheduler) {
+                distinct.push(scheduler);
+            }
+        }
+        distinct
     }
 }

@@ -18,7 +18,7 @@ use crate::exit_codes::{Failure, Kind};
 use crate::files;
 use crate::output::{Format, Output};
 use crate::plan::Budget;
-use crate::simulate::{self, Mode, Scheduler, name_of};
+use crate::simulate::{self, Mode, name_of};
 
 pub use arguments::Arguments;
 use plans::Contender;
@@ -51,7 +51,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
                     "online requests come at {:.3} a second: {ONLINE_SHARE} of what {} serves offline under {}",
                     rate.get(),
                     contenders[0].name,
-                    name_of(&arguments.scheduler[0])
+                    name_of(&arguments.schedulers()[0])
                 )),
                 None => notes.push(
                     "nothing was simulated online: the first placement served no token offline, so there is no rate to \
@@ -122,12 +122,7 @@ fn load_of(arguments: &Arguments) -> Result<((f64, f64), bool), Failure> {
 
 /// Every placement under every scheduler.
 fn simulate_all(shared: &Shared<'_>, contenders: &[Contender], mode: Mode, seeds: &[u64]) -> Vec<Row> {
-    let mut schedulers: Vec<Scheduler> = Vec::new();
-    for &scheduler in &shared.arguments.scheduler {
-        if !schedulers.contains(&scheduler) {
-            schedulers.push(scheduler);
-        }
-    }
+    let schedulers = shared.arguments.schedulers();
     let mut jobs = Vec::new();
     for Contender { name, placement, .. } in contenders {
         if let Ok(placement) = placement {

@@ -152,7 +152,7 @@ fn arguments_of(shared: &Shared<'_>, job: &Job<'_>) -> simulate::Arguments {
         placement: Some(PathBuf::from(job.name)),
         replay: None,
         cost: arguments.cost,
-        scheduler: job.scheduler,
+        scheduler: Some(job.scheduler),
         mode: job.mode,
         preset: arguments.preset,
         load,

@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use helix_cost::{Constants, Costs, SmallBatches, TimedCosts, Times};
 use helix_planner::{Effort, Figures, Instance, Measure, Outcome, Trial};
-use helix_sim::{Feed, Inputs, LengthSource, PlannedLink, Policy, Progress, Settings, Simulation, Window};
+use helix_sim::{Feed, Inputs, LengthSource, PlannedLink, Progress, Settings, Simulation, Window};
 use helix_spec::{Cluster, Lengths, ModelShape, SimTime};
 
 use super::{Budget, Cost};
-use crate::simulate::{Preset, least_share, planned_links};
+use crate::simulate::{Flow, Preset, Scheduler, planned_links};
 
 /// Events between two looks at the clock.
 const SLICE: u64 = 100_000;
@@ -42,8 +42,8 @@ pub struct Bench<'a> {
 pub struct Behaviour {
     /// Window and seed are set for every run.
     pub settings: Settings,
-    /// Whether requests are routed by the flow that the paper's code finds.
-    pub as_published: bool,
+    /// What requests are dealt out by.
+    pub flow: Flow,
 }
 
 /// Simulates plans of one cluster.
@@ -80,8 +80,7 @@ impl<'a> Simulator<'a> {
     fn job(&self, trial: &Trial<'_>) -> Option<Job> {
         let placement = &trial.plan.placement;
         let links =
-            planned_links(self.instance, placement, &trial.plan.evaluation, self.behaviour.as_published)
-                .ok()?;
+            planned_links(self.instance, placement, &trial.plan.evaluation, self.behaviour.flow).ok()?;
         let (warmup, window) = self.spans(trial.effort);
         let window = Window {
             warmup: SimTime::from_seconds(warmup)?,
@@ -186,15 +185,14 @@ impl Measure for Simulator<'_> {
 
 /// How clusters behave that plans are judged for: as `helix simulate` has it, saturated, nothing dropped.
 pub fn behaviour(preset: Option<Preset>, lengths: &Lengths) -> Behaviour {
-    let policy = Policy::MaxFlow { least_share: least_share(preset) };
-    let as_published = preset == Some(Preset::Asplos25);
-    let mut settings = if as_published {
-        Settings::asplos25(policy, false)
-    } else {
-        Settings::serving(policy, false, lengths.mean().1)
+    let scheduler = Scheduler::usual(preset);
+    let policy = scheduler.policy(preset);
+    let mut settings = match preset {
+        Some(Preset::Asplos25) => Settings::asplos25(policy, false),
+        None => Settings::serving(policy, false, lengths.mean().1),
     };
     settings.saturate();
-    Behaviour { settings, as_published }
+    Behaviour { settings, flow: Flow::of(scheduler, preset) }
 }
 
 /// Batch times as `helix simulate` takes them.

@@ -2,11 +2,12 @@
 
 use helix_cost::{Batch, BatchTime as _, CostChoice, Costs};
 use helix_planner::{
-    Control, Evaluation, Instance, LittleLaw, Objective, SearchOptions, evaluate, plan_auto,
+    Control, Evaluation, Instance, LinkFlow, LittleLaw, Objective, SearchOptions, evaluate, plan_auto, spread,
 };
 use helix_runtime::{ClusterPlan, PlannedMachine, PlannedTimes, TopologyLink};
 use helix_spec::{Cluster, Machine, ModelShape, PartialInference, Placement};
 
+use super::record::Scheduler;
 use crate::exit_codes::{Failure, Kind};
 
 /// Lengths that a plan is judged for where nothing is known: prompt and answer \[tokens\].
@@ -20,6 +21,8 @@ pub struct Planned {
     pub placement: Placement,
     /// How good it is.
     pub evaluation: Evaluation,
+    /// Its flow over all links that can share it.
+    spread: Vec<LinkFlow>,
     /// By machine id: how long its batches should take.
     times: Vec<Option<PlannedTimes>>,
 }
@@ -40,8 +43,10 @@ fn infeasible(error: impl std::fmt::Display) -> Failure {
 /// Judges a placement.
 pub fn judged(cluster: &Cluster, shape: &ModelShape, placement: Placement) -> Result<Planned, Failure> {
     let costs = Costs::for_cluster(cluster, shape, CostChoice::Auto).map_err(infeasible)?;
-    let evaluation = evaluate(&Instance::new(cluster, shape, &costs), &placement).map_err(infeasible)?;
-    Ok(Planned { placement, evaluation, times: planned_times(&costs, cluster) })
+    let instance = Instance::new(cluster, shape, &costs);
+    let evaluation = evaluate(&instance, &placement).map_err(infeasible)?;
+    let spread = spread(&instance, &placement, &evaluation).map_err(infeasible)?;
+    Ok(Planned { placement, evaluation, spread, times: planned_times(&costs, cluster) })
 }
 
 /// Searches a placement.
@@ -59,8 +64,9 @@ pub fn searched(cluster: &Cluster, shape: &ModelShape, wanted: Wanted) -> Result
     let mut used = || started.elapsed().as_secs_f64() / wanted.seconds;
     let mut control = Control { used: &mut used, report: &mut |_| () };
     let found = plan_auto(&instance, options, &judge, &mut control).map_err(infeasible)?;
-    let times = planned_times(&costs, cluster);
-    Ok(Planned { placement: found.plan.placement, evaluation: found.plan.evaluation, times })
+    let (placement, evaluation) = (found.plan.placement, found.plan.evaluation);
+    let spread = spread(&instance, &placement, &evaluation).map_err(infeasible)?;
+    Ok(Planned { placement, evaluation, spread, times: planned_times(&costs, cluster) })
 }
 
 fn planned_times(costs: &Costs, cluster: &Cluster) -> Vec<Option<PlannedTimes>> {
@@ -77,8 +83,8 @@ fn times_of(costs: &Costs, machine: &Machine) -> Option<PlannedTimes> {
 }
 
 impl Planned {
-    /// What the coordinator is handed; `kv_blocks` fixes the cache of every worker.
-    pub fn cluster_plan(&self, cluster: &Cluster, kv_blocks: Option<u32>) -> ClusterPlan {
+    /// What the coordinator is handed.
+    pub fn cluster_plan(&self, cluster: &Cluster, scheduler: Scheduler) -> ClusterPlan {
         let machines = cluster.machine_ids().map(|id| PlannedMachine {
             name: cluster.machine(id).name.clone(),
             layers: self.placement.layers_of(id),
@@ -89,10 +95,13 @@ impl Planned {
                 .find(|use_| use_.machine == id)
                 .map(|use_| use_.flow),
             times: self.times.get(id.index()).copied().flatten(),
-            kv_blocks,
+            kv_blocks: None,
         });
-        let links = self.evaluation.links.iter();
-        let links = links.map(|link| TopologyLink { from: link.from, to: link.to, flow: link.flow });
+        let links = match scheduler {
+            Scheduler::MaxFlow => &self.evaluation.links,
+            Scheduler::MixedFlow | Scheduler::LatencyAware => &self.spread,
+        };
+        let links = links.iter().map(|link| TopologyLink { from: link.from, to: link.to, flow: link.flow });
         ClusterPlan {
             model_layers: self.placement.model_layers,
             machines: machines.collect(),

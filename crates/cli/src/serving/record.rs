@@ -12,9 +12,11 @@ use crate::simulate::name_of;
 /// Who chooses the ways of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scheduler {
-    /// In proportion to the plan's flow.
+    /// In proportion to the plan's flow, in strict turns.
     MaxFlow,
-    /// The same flow, but while there is flow to spare the way on which a prompt is through first.
+    /// In proportion to the plan's flow over all links that can share it, with turns that vary a little: requests mix.
+    MixedFlow,
+    /// Mixed flow, but while there is flow to spare the way on which a prompt is through first.
     LatencyAware,
 }
 
@@ -22,6 +24,7 @@ impl From<Scheduler> for Routes {
     fn from(scheduler: Scheduler) -> Self {
         match scheduler {
             Scheduler::MaxFlow => Self::MaxFlow,
+            Scheduler::MixedFlow => Self::MixedFlow,
             Scheduler::LatencyAware => Self::LatencyAware,
         }
     }

@@ -58,7 +58,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1024)]
     max_requests: usize,
     /// Who chooses the ways of requests
-    #[arg(long, value_enum, default_value_t = record::Scheduler::MaxFlow)]
+    #[arg(long, value_enum, default_value_t = record::Scheduler::MixedFlow)]
     scheduler: record::Scheduler,
     /// Record here, as JSONL, what is served: for `helix simulate --replay`
     #[arg(long, value_name = "FILE")]
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let settings = CoordinatorSettings {
         listen: arguments.listen,
         join_token,
-        plan: planned.cluster_plan(&cluster, None),
+        plan: planned.cluster_plan(&cluster, arguments.scheduler),
         model: info,
         text,
         weights: arguments.weights.into(),

@@ -10,9 +10,11 @@ use crate::plan::Cost;
 /// Who chooses the ways of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scheduler {
-    /// Interleaved weighted round-robin over the placement's maximum flow.
+    /// The paper's: interleaved weighted round-robin over a maximum flow of the placement.
     MaxFlow,
-    /// The same flow, but while there is flow to spare the way on which a prompt is through first.
+    /// The same flow over all links that can share it, with turns that vary a little: requests mix.
+    MixedFlow,
+    /// Mixed flow, but while there is flow to spare the way on which a prompt is through first.
     LatencyAware,
     /// Latency-weighted, hop by hop.
     Swarm,
@@ -99,7 +101,7 @@ pub struct Load {
 }
 
 /// Arguments of `helix simulate`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Preset name or cluster file
@@ -119,9 +121,9 @@ pub struct Arguments {
     /// Where batch times come from: measured tables where the cluster has them, unless `roofline`
     #[arg(long, value_enum, default_value_t = Cost::Auto)]
     pub cost: Cost,
-    /// Who chooses the ways of requests
-    #[arg(long, value_enum, default_value_t = Scheduler::MaxFlow)]
-    pub scheduler: Scheduler,
+    /// Who chooses the ways of requests; mixed-flow unless told otherwise, with --preset asplos25 max-flow
+    #[arg(long, value_enum)]
+    pub scheduler: Option<Scheduler>,
     /// When requests come
     #[arg(long, value_enum, default_value_t = Mode::Offline)]
     pub mode: Mode,
@@ -154,6 +156,13 @@ pub struct Arguments {
     /// Write batches and transfers here, for Perfetto or the tracing page of Chrome
     #[arg(long, value_name = "FILE")]
     pub chrome_trace: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Who chooses the ways of requests.
+    pub fn scheduler(&self) -> Scheduler {
+        self.scheduler.unwrap_or(Scheduler::usual(self.preset))
+    }
 }
 
 fn positive(text: &str) -> Result<SimTime, String> {

@@ -179,7 +179,7 @@ impl SimulateReport {
                 .placement
                 .as_deref()
                 .map_or_else(String::new, |path| path.display().to_string()),
-            scheduler: value_name(&arguments.scheduler),
+            scheduler: value_name(&arguments.scheduler()),
             mode: value_name(&arguments.mode),
             preset: arguments.preset.as_ref().map(value_name),
             seed: arguments.seed,

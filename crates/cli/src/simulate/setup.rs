@@ -1,7 +1,9 @@
 //! From arguments to what is simulated.
 
 use helix_cost::{Costs, TimedCosts};
-use helix_planner::{EvaluateError, Evaluation, Instance, Part, evaluate, paper_flow, placement_graph};
+use helix_planner::{
+    EvaluateError, Evaluation, Instance, Part, evaluate, paper_flow, placement_graph, spread,
+};
 use helix_scheduler::node::Batching;
 use helix_scheduler::route::MaxFlow;
 use helix_sim::{ArrivalProcess, Fault, Feed, Inputs, LengthSource, PlannedLink, Policy, Settings, Window};
@@ -54,6 +56,7 @@ const LONGEST_WINDOW_S: f64 = 8_640_000.0;
 
 /// Everything that a run needs.
 pub struct Setup {
+    pub scheduler: Scheduler,
     pub cluster: Cluster,
     pub model: ModelShape,
     pub placement: Placement,
@@ -101,7 +104,8 @@ impl Setup {
         let instance = Instance::new(&cluster, &model, &costs);
         let infeasible = |error: EvaluateError| Failure::new(Kind::Infeasible, error);
         let evaluation = evaluate(&instance, &placement).map_err(infeasible)?;
-        let links = planned_links(&instance, &placement, &evaluation, preset).map_err(infeasible)?;
+        let flow = Flow::of(arguments.scheduler(), arguments.preset);
+        let links = planned_links(&instance, &placement, &evaluation, flow).map_err(infeasible)?;
         let max_flow = evaluation.throughput;
         let compute_bound = instance.compute_bound();
         let workload = workload(&arguments.load, mode)?;
@@ -127,6 +131,7 @@ impl Setup {
         }
         let sample = arguments.load.sample;
         Ok(Self {
+            scheduler: arguments.scheduler(),
             cluster,
             model,
             placement,
@@ -163,21 +168,68 @@ impl Setup {
     }
 }
 
-/// The links that requests may take with their flow: the evaluation's, or those that the paper's code finds.
+/// Which of the maximum flows requests are dealt out by: they all carry the same, but not over the same links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The one that the paper's code finds.
+    Published,
+    /// The evaluation's: few links.
+    FewestLinks,
+    /// The evaluation's, over all links that can share it.
+    Spread,
+}
+
+impl Flow {
+    /// The one for a scheduler.
+    pub fn of(scheduler: Scheduler, preset: Option<Preset>) -> Self {
+        match (scheduler, preset) {
+            (Scheduler::MixedFlow | Scheduler::LatencyAware, _) => Self::Spread,
+            (_, Some(Preset::Asplos25)) => Self::Published,
+            (_, None) => Self::FewestLinks,
+        }
+    }
+}
+
+impl Scheduler {
+    /// Who chooses unless somebody says otherwise.
+    pub fn usual(preset: Option<Preset>) -> Self {
+        if preset.is_some() { Self::MaxFlow } else { Self::MixedFlow }
+    }
+
+    /// As the simulator knows it.
+    pub fn policy(self, preset: Option<Preset>) -> Policy {
+        match self {
+            Self::MaxFlow => Policy::MaxFlow { least_share: least_share(preset) },
+            Self::MixedFlow => Policy::MixedFlow,
+            Self::LatencyAware => Policy::LatencyAware,
+            Self::Swarm => Policy::Swarm,
+            Self::Random => Policy::Random,
+            Self::ShortestQueue => Policy::ShortestQueue,
+        }
+    }
+}
+
+/// The links that requests may take with their flow.
 pub fn planned_links(
     instance: &Instance<'_>,
     placement: &Placement,
     evaluation: &Evaluation,
-    as_published: bool,
+    flow: Flow,
 ) -> Result<Vec<PlannedLink>, EvaluateError> {
-    if as_published {
-        let links = paper_flow(instance, placement)?;
-        let links = links.iter().map(|link| PlannedLink { from: link.from, to: link.to, flow: link.flow });
-        return Ok(links.collect());
-    }
+    let spread = match flow {
+        Flow::Published => {
+            let links = paper_flow(instance, placement)?;
+            let links =
+                links.iter().map(|link| PlannedLink { from: link.from, to: link.to, flow: link.flow });
+            return Ok(links.collect());
+        }
+        Flow::FewestLinks => None,
+        Flow::Spread => Some(spread(instance, placement, evaluation)?),
+    };
+    let links = spread.as_ref().unwrap_or(&evaluation.links);
     let flow = |from, to| {
-        let found = evaluation.links.binary_search_by_key(&(from, to), |link| (link.from, link.to));
-        found.map_or(0.0, |index| evaluation.links[index].flow)
+        let found = links.binary_search_by_key(&(from, to), |link| (link.from, link.to));
+        found.map_or(0.0, |index| links[index].flow)
     };
     let links = placement_graph(instance, placement)?.parts.into_iter().filter_map(|part| match part {
         Part::Link(from, to) => Some(PlannedLink { from, to, flow: flow(from, to) }),
@@ -233,7 +285,7 @@ fn check_window(window: &Window) -> Result<(), Failure> {
 }
 
 /// The share of a node's outflow below which the plan's links are left out: the paper has one, what serves has none.
-pub fn least_share(preset: Option<Preset>) -> f64 {
+fn least_share(preset: Option<Preset>) -> f64 {
     match preset {
         Some(Preset::Asplos25) => MaxFlow::ASPLOS25_LEAST_SHARE,
         None => 0.0,
@@ -241,14 +293,7 @@ pub fn least_share(preset: Option<Preset>) -> f64 {
 }
 
 fn settings(arguments: &Arguments, mode: Mode, workload: &Workload) -> Settings {
-    let least_share = least_share(arguments.preset);
-    let policy = match arguments.scheduler {
-        Scheduler::MaxFlow => Policy::MaxFlow { least_share },
-        Scheduler::LatencyAware => Policy::LatencyAware { least_share },
-        Scheduler::Swarm => Policy::Swarm,
-        Scheduler::Random => Policy::Random,
-        Scheduler::ShortestQueue => Policy::ShortestQueue,
-    };
+    let policy = arguments.scheduler().policy(arguments.preset);
     let online = mode == Mode::Online;
     let mut settings = match arguments.preset {
         Some(Preset::Asplos25) => Settings::asplos25(policy, online),

@@ -9,12 +9,14 @@ mod bottleneck;
 mod graph;
 mod paper_flow;
 mod pipelines;
+mod spread;
 mod unused;
 
 pub use bottleneck::{Bottleneck, CutPart};
 pub use graph::{Part, PlacementGraph, UNITS_PER_TOKEN, placement_graph};
 pub use paper_flow::paper_flow;
 pub use pipelines::Pipeline;
+pub use spread::spread;
 pub use unused::{Idle, IdleReason};
 
 use helix_spec::{Endpoint, LayerRange, MachineId, Placement};

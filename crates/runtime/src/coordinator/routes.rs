@@ -11,9 +11,11 @@ pub(super) type Policy = Box<dyn RoutePolicy + Send>;
 /// The choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Routes {
-    /// In proportion to the plan's flow.
-    #[default]
+    /// In proportion to the plan's flow, in strict turns.
     MaxFlow,
+    /// In proportion to the plan's flow, with turns that vary a little.
+    #[default]
+    MixedFlow,
     /// The same flow, but while there is flow to spare the way on which a prompt is through first, by the planned times of
     /// machines; links are taken to be fast.
     LatencyAware,
@@ -24,9 +26,10 @@ impl Routes {
     pub(super) fn policy(self, plan: &ClusterPlan, topology: &Topology) -> Policy {
         match self {
             Self::MaxFlow => Box::new(MaxFlow::new(topology, 0.0)),
+            Self::MixedFlow => Box::new(MaxFlow::mixing(topology)),
             Self::LatencyAware => {
                 let times = hop_times(plan, topology);
-                Box::new(LatencyAware::new(topology, 0.0, &times, LatencyAware::WINDOW))
+                Box::new(LatencyAware::new(topology, &times, LatencyAware::WINDOW))
             }
         }
     }

@@ -88,7 +88,7 @@ pub struct Coordinator {
 impl Coordinator {
     /// Opens the port for workers and begins.
     pub async fn start(settings: CoordinatorSettings) -> Result<Self, StartError> {
-        Self::start_with(settings, Routes::MaxFlow, None).await
+        Self::start_with(settings, Routes::default(), None).await
     }
 
     /// The same with a choice of routes; every request is recorded as it ends, where a recorder is given.

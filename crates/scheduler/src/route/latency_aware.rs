@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  ways with flow to spare?  ── yes ──> of those the one where the prompt is through first, and tokens come soon after
-//!        └── no ──────────────────────> interleaved weighted round-robin, as in max_flow
+//!        └── no ──────────────────────> interleaved weighted round-robin with varied turns, as in max_flow
 //! ```
 //!
 //! *Flow to spare.* Every link has a load, as in [`MaxFlow`](super::MaxFlow): the seconds that its flow needs for what it was
@@ -16,7 +16,8 @@
 
 use helix_spec::{Endpoint, MachineId, SimTime};
 
-use super::{Candidate, Observation, Question, RoutePolicy};
+use super::max_flow::Turns;
+use super::{Observation, Question, RoutePolicy};
 use crate::{LinkId, Phase, Topology};
 
 /// How long a prompt takes along a link and through the layers at its end.
@@ -58,6 +59,7 @@ pub struct LatencyAware {
     /// Where the request in question is expected next, and when \[s\]; the same for the one that is charged.
     asked: (usize, f64),
     charged: (usize, f64),
+    turns: Turns,
     /// Kept to save the memory.
     reached: Vec<Reached>,
 }
@@ -119,11 +121,11 @@ impl LatencyAware {
     /// Weight of the newest prompt, and of the newest decode, in what is learned.
     const NEWEST: (f64, f64) = (0.1, 0.01);
 
-    /// Weights from the flows of a topology, as [`MaxFlow::new`](super::MaxFlow::new) has them, and a time for every link. A
+    /// Weights from the flows of a topology and a time for every link. A
     /// time that is missing, or is none, counts as zero.
     #[must_use]
-    pub fn new(topology: &Topology, least_share: f64, times: &[HopTime], window: SimTime) -> Self {
-        let weights = super::MaxFlow::new(topology, least_share);
+    pub fn new(topology: &Topology, times: &[HopTime], window: SimTime) -> Self {
+        let weights = super::MaxFlow::new(topology, 0.0);
         let places = topology.machines().len() + 1;
         let mut outgoing = vec![Vec::new(); places];
         let mut links = Vec::with_capacity(topology.links().len());
@@ -158,6 +160,7 @@ impl LatencyAware {
             now: 0.0,
             asked: (places, 0.0),
             charged: (places, 0.0),
+            turns: Turns::varied(),
             reached: vec![NOWHERE; places + 1],
         }
     }
@@ -238,13 +241,19 @@ impl LatencyAware {
     }
 
     /// Round-robin over the flow.
-    fn in_turn(&self, question: &Question<'_>) -> Option<LinkId> {
-        let tokens = f64::from(question.tokens);
-        let link = |candidate: &Candidate| &self.links[candidate.link.index()];
-        let open =
-            question.candidates.iter().filter(|candidate| candidate.open && link(candidate).flow > 0.0);
-        let after = |candidate: &Candidate| self.after(link(candidate), tokens);
-        open.min_by(|a, b| after(a).total_cmp(&after(b))).map(|candidate| candidate.link)
+    fn in_turn(&mut self, question: &Question<'_>) -> Option<LinkId> {
+        let mut best: Option<(f64, LinkId)> = None;
+        for candidate in question.candidates.iter().filter(|candidate| candidate.open) {
+            let link = self.links[candidate.link.index()];
+            if link.flow > 0.0 {
+                let tokens = f64::from(question.tokens) * self.turns.factor();
+                let after = self.after(&link, tokens);
+                if best.is_none_or(|(least, _)| after < least) {
+                    best = Some((after, candidate.link));
+                }
+            }
+        }
+        best.map(|(_, link)| link)
     }
 
     /// The links into a machine.

@@ -2,13 +2,18 @@
 //!
 //! Every link has a load, from 0. A request of `w` tokens takes the open link that minimises `load + w / flow`, the
 //! first of several, and that becomes the link's load: in the long run links carry tokens in proportion to their flows.
+//!
+//! The paper's turns are strict. Where a request's way splits at several places they see the same requests in the same
+//! sequence, so that places with equal weights make the same choices for ever, and the same requests meet on every machine.
+//! [`MaxFlow::mixing`] varies the turns a little: the `w / flow` of each candidate is compared as if it were up to a
+//! quarter more or less. What is charged stays exact, so the proportions do too.
 
 use helix_spec::{Endpoint, MachineId};
 
 use super::{Observation, Question, RoutePolicy};
-use crate::{LinkId, Phase, Topology};
+use crate::{LinkId, Phase, SplitMix64, Topology};
 
-/// The policy. Without randomness; a link's load grows like the seconds that its flow needs for what it was given.
+/// The policy. A link's load grows like the seconds that its flow needs for what it was given.
 #[derive(Debug, Clone)]
 pub struct MaxFlow {
     links: Vec<Weighted>,
@@ -16,6 +21,36 @@ pub struct MaxFlow {
     inbound: Vec<Vec<LinkId>>,
     /// By link: where it begins.
     from: Vec<Endpoint>,
+    turns: Turns,
+}
+
+/// Who is next, where several links are about equally far.
+#[derive(Debug, Clone)]
+pub(super) enum Turns {
+    /// Whoever is behind.
+    Strict,
+    /// Whoever is behind, with a little chance: the same stream in every run.
+    Varied(SplitMix64),
+}
+
+impl Turns {
+    /// How far a candidate's own load is varied: by up to half of this share up and down.
+    const VARIATION: f64 = 0.5;
+
+    pub(super) fn varied() -> Self {
+        Self::Varied(SplitMix64::new(0))
+    }
+
+    /// What the load of the request itself is multiplied with for one comparison.
+    pub(super) fn factor(&mut self) -> f64 {
+        match self {
+            Self::Strict => 1.0,
+            Self::Varied(random) => {
+                let unit = (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+                1.0 + Self::VARIATION * (unit - 0.5)
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +98,13 @@ impl MaxFlow {
             }
         }
         let from = topology.links().iter().map(|link| link.from).collect();
-        Self { links, inbound, from }
+        Self { links, inbound, from, turns: Turns::Strict }
+    }
+
+    /// The same with varied turns, and without a least share: every link with flow is taken.
+    #[must_use]
+    pub fn mixing(topology: &Topology) -> Self {
+        Self { turns: Turns::varied(), ..Self::new(topology, 0.0) }
     }
 
     /// The weight of a link now \[tokens/s\].
@@ -103,7 +144,7 @@ impl RoutePolicy for MaxFlow {
         for candidate in question.candidates.iter().filter(|candidate| candidate.open) {
             let Weighted { flow, load, .. } = self.links[candidate.link.index()];
             if flow > 0.0 {
-                let after = load + tokens / flow;
+                let after = load + tokens / flow * self.turns.factor();
                 if best.is_none_or(|(least, _)| after < least) {
                     best = Some((after, candidate.link));
                 }

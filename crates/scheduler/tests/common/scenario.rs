@@ -146,7 +146,7 @@ impl Scenario {
                     run_per_token: time(),
                 };
                 let times: Vec<_> = topology.links().iter().map(|_| hop()).collect();
-                Box::new(LatencyAware::new(topology, 0.0, &times, SimTime(100_000)))
+                Box::new(LatencyAware::new(topology, &times, SimTime(100_000)))
             }
             _ => Box::new(MaxFlow::new(topology, 0.0)),
         }

@@ -129,9 +129,10 @@ impl<O: Observer> Simulation<O> {
         let scene = Scene::new(inputs, &settings)?;
         let policy: Box<dyn RoutePolicy> = match settings.policy {
             Policy::MaxFlow { least_share } => Box::new(MaxFlow::new(&scene.topology, least_share)),
-            Policy::LatencyAware { least_share } => {
+            Policy::MixedFlow => Box::new(MaxFlow::mixing(&scene.topology)),
+            Policy::LatencyAware => {
                 let times = scene.hop_times(&settings)?;
-                Box::new(LatencyAware::new(&scene.topology, least_share, &times, LatencyAware::WINDOW))
+                Box::new(LatencyAware::new(&scene.topology, &times, LatencyAware::WINDOW))
             }
             Policy::Swarm => Box::new(Swarm::new(&scene.topology)),
             Policy::Random => Box::new(RandomChoice::new(MersenneTwister::new(settings.seed))),
@@ -166,7 +167,7 @@ impl<O: Observer> Simulation<O> {
             onward: vec![Vec::new(); scene.ends.len()],
             awaited: None,
             launching: None,
-            learns: matches!(settings.policy, Policy::Swarm | Policy::LatencyAware { .. }),
+            learns: matches!(settings.policy, Policy::Swarm | Policy::LatencyAware),
             tick: None,
             actions: Vec::new(),
             node_actions: Vec::new(),

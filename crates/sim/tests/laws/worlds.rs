@@ -122,10 +122,10 @@ pub fn max_flow() -> Policy {
     Policy::MaxFlow { least_share: 0.05 }
 }
 
-/// Settings of today's serving and of the paper's simulator, all five policies, offline and online.
+/// Settings of today's serving and of the paper's simulator, all six policies, offline and online.
 pub fn all_settings(online: bool) -> Vec<Settings> {
-    let aware = Policy::LatencyAware { least_share: 0.05 };
-    let policies = [max_flow(), aware, Policy::Swarm, Policy::Random, Policy::ShortestQueue];
+    let (mixed, aware) = (Policy::MixedFlow, Policy::LatencyAware);
+    let policies = [max_flow(), mixed, aware, Policy::Swarm, Policy::Random, Policy::ShortestQueue];
     let mut all = Vec::new();
     for policy in policies {
         for mut settings in [Settings::serving(policy, online, 30.0), Settings::asplos25(policy, online)] {

@@ -28,7 +28,7 @@ fn prompts_are_through_sooner_and_no_token_is_lost() {
         let Some(case) = Case::new(cluster, layout, Some(flows)) else { return };
         let least_share = 0.05;
         let plain = online(&case, Policy::MaxFlow { least_share }, load).unwrap();
-        let aware = online(&case, Policy::LatencyAware { least_share }, load).unwrap();
+        let aware = online(&case, Policy::LatencyAware, load).unwrap();
         let prompts = |report: &Report| report.prompt_latency.mean.unwrap();
         let ratio = prompts(&aware) / prompts(&plain);
         assert!(ratio <= most, "{cluster}: prompts take {ratio:.3} of plain max-flow's time");

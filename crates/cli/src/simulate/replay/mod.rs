@@ -8,12 +8,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
 use helix_scheduler::coordinator::{CoordinatorConfig, OnLoss};
 use helix_sim::{Fault, FaultKind, Observer, Progress, Record, Simulation};
 use helix_spec::{Arrivals, Lengths, ModelShape, Placement, SimTime, Trace, load_cluster_named};
 use serde::Serialize;
 
-use super::arguments::{Arguments, Mode};
+use super::arguments::{Arguments, Mode, Scheduler};
+use super::name_of;
 use super::setup::Setup;
 use crate::exit_codes::{Failure, Kind};
 use crate::output::{Format, Output};
@@ -83,7 +85,7 @@ pub fn run(arguments: &Arguments, path: &Path, output: &mut Output) -> Result<()
         recording: path.display().to_string(),
         cluster: setup.cluster.name.clone(),
         model: setup.model.name.clone(),
-        scheduler: recording.scheduler.clone(),
+        scheduler: name_of(&setup.scheduler),
         requests_replayed: measured.len(),
         requests_compared: compared.len(),
         figures: figures(&real, &pick(&plain), fitted.as_ref().map(|fitted| &fitted.1[..])),
@@ -127,7 +129,12 @@ fn setup(arguments: &Arguments, recording: &Recording) -> Result<Setup, Failure>
         Some(path) => Placement::load(path, &cluster)?,
         None => recording.placement(&cluster)?,
     };
-    let mut setup = Setup::of(arguments, Mode::Online, (cluster, model, placement))?;
+    let scheduler = match arguments.scheduler {
+        Some(scheduler) => scheduler,
+        None => recorded_scheduler(&recording.scheduler)?,
+    };
+    let arguments = Arguments { scheduler: Some(scheduler), ..arguments.clone() };
+    let mut setup = Setup::of(&arguments, Mode::Online, (cluster, model, placement))?;
     let trace = Trace { requests: recording.trace(), timed: true, left_out: 0 };
     let last = trace.last_arrival();
     setup.workload.arrivals = Arrivals::Trace { speed: 1.0 };
@@ -141,6 +148,20 @@ fn setup(arguments: &Arguments, recording: &Recording) -> Result<Setup, Failure>
     settings.window.duration = SimTime(last.0.saturating_add(1));
     settings.window.drain = true;
     Ok(setup)
+}
+
+/// Who chose the ways of what was recorded.
+fn recorded_scheduler(name: &str) -> Result<Scheduler, Failure> {
+    Scheduler::from_str(name, false).map_err(|_| {
+        let known: Vec<String> = Scheduler::value_variants().iter().map(name_of).collect();
+        let known = known.join(", ");
+        Failure::new(
+            Kind::BadInput,
+            format!(
+                "the recording says scheduler \"{name}\", which is none of {known}; say one by `--scheduler`"
+            ),
+        )
+    })
 }
 
 /// Takes note of when requests had what.
