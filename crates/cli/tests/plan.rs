@@ -161,3 +161,35 @@ fn machines_of_several_devices_get_the_layout_that_their_speed_is_computed_for()
     );
     assert_eq!(other["placement"][0]["layout"]["kv"], 4);
 }
+
+#[test]
+fn a_file_that_cannot_be_written_does_not_lose_the_plan() {
+    let folder = folder("unwritable");
+    let [placement, blocked] = ["placement.toml", "blocked/plan.html"].map(|name| folder.join(name));
+    // A file where a folder would have to be.
+    std::fs::write(folder.join("blocked"), "").expect("a file");
+    let [placement, blocked] = [&placement, &blocked].map(|path| path.to_str().expect("UTF-8"));
+    let arguments = ["--objective", "max-flow", "--format", "json", "--html", blocked, "-o", placement];
+    let output = helix(&single(&arguments));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("plan.html cannot be written"), "{error}");
+    let plan: Value = serde_json::from_slice(&output.stdout).expect("the plan is printed all the same");
+    assert!(plan["throughput_tokens_per_s"].as_f64().expect("a number") > 2045.0);
+    assert!(std::fs::read_to_string(placement).expect("the other file is written").contains("a100-1"));
+}
+
+#[test]
+fn files_that_cannot_be_right_are_refused_before_the_search() {
+    let folder = folder("outputs");
+    let [of_the_folder, file] =
+        [folder.clone(), folder.join("one")].map(|path| path.to_str().expect("UTF-8").to_owned());
+    assert!(refused(&single(&["-o", &of_the_folder]), 2).contains("is a folder"));
+    let twice = refused(&single(&["-o", &file, "--svg", &file]), 2);
+    assert!(twice.contains("--output and --svg both write"), "{twice}");
+    let other = "version = 1\nmodel = \"qwen3-8b\"\nmodel_layers = 36\nmachines = [\n\
+                 { machine = \"a100-1\", start = 0, end = 36 },\n]\n";
+    std::fs::write(&file, other).expect("written");
+    let diff = refused(&single(&["--diff", &file]), 3);
+    assert!(diff.contains("is for qwen3-8b with 36 layers"), "{diff}");
+}

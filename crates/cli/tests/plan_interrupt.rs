@@ -1,4 +1,4 @@
-//! Ctrl-C during `helix plan`: the best plan so far, and the code that says so.
+//! Ctrl-C and SIGTERM during `helix plan`: the best plan so far, and the code that says so.
 #![cfg(target_os = "linux")]
 
 mod interrupt;
@@ -8,7 +8,16 @@ use std::process::{Command, Stdio};
 
 #[test]
 fn an_interrupt_ends_the_search_with_the_best_plan_so_far() {
-    let cluster = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interrupt.toml");
+    ends_with_the_best_plan(2, "interrupt.toml");
+}
+
+#[test]
+fn so_does_the_signal_of_service_managers() {
+    ends_with_the_best_plan(15, "terminate.toml");
+}
+
+fn ends_with_the_best_plan(signal: u32, name: &str) {
+    let cluster = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let cluster = cluster.to_str().expect("UTF-8");
     let made = Command::new(env!("CARGO_BIN_EXE_helix"))
         .args([
@@ -31,7 +40,7 @@ fn an_interrupt_ends_the_search_with_the_best_plan_so_far() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the helix command starts");
-    let output = interrupt::interrupted(child);
+    let output = interrupt::signalled(child, signal);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{error}");
     assert!(error.contains("the best plan so far is above"), "{error}");

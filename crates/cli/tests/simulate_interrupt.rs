@@ -26,7 +26,7 @@ fn an_interrupt_ends_the_run_with_a_report_of_what_there_is() {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the helix command starts");
-    let output = interrupt::interrupted(child);
+    let output = interrupt::signalled(child, 2);
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{error}");
     assert!(error.contains("what was simulated until then is above"), "{error}");

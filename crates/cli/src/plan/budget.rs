@@ -37,22 +37,45 @@ pub struct Budget {
     simulated: Cell<Option<(usize, f64)>>,
 }
 
-/// Set by the first Ctrl-C.
+/// Set by the first Ctrl-C or SIGTERM.
 fn interrupted() -> &'static AtomicBool {
     static INTERRUPTED: OnceLock<AtomicBool> = OnceLock::new();
     INTERRUPTED.get_or_init(AtomicBool::default)
 }
 
-impl Budget {
-    /// Starts the clock. The first Ctrl-C ends the search with the best so far, the second one the program.
-    pub fn start(limit: Duration) -> Result<Self, Failure> {
-        let installed = ctrlc::try_set_handler(|| {
-            if interrupted().swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(Kind::Interrupted.code()));
+/// The first time ends the search with the best so far, the second time the program.
+fn interrupt() {
+    if interrupted().swap(true, Ordering::Relaxed) {
+        std::process::exit(i32::from(Kind::Interrupted.code()));
+    }
+}
+
+/// Takes SIGTERM, which service managers and batch systems send, for Ctrl-C. Best effort: without it the signal ends the program.
+/// SIGHUP is left alone, since `nohup` ignores it on purpose.
+#[cfg(unix)]
+fn watch_termination() {
+    use tokio::signal::unix::{SignalKind, signal};
+    std::thread::spawn(|| {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        runtime.block_on(async {
+            let Ok(mut terminations) = signal(SignalKind::terminate()) else { return };
+            while terminations.recv().await.is_some() {
+                interrupt();
             }
         });
-        match installed {
-            Ok(()) | Err(ctrlc::Error::MultipleHandlers) => {}
+    });
+}
+
+/// There is no such signal.
+#[cfg(not(unix))]
+fn watch_termination() {}
+
+impl Budget {
+    /// Starts the clock. The first Ctrl-C or SIGTERM ends the search with the best so far, the second one the program.
+    pub fn start(limit: Duration) -> Result<Self, Failure> {
+        match ctrlc::try_set_handler(interrupt) {
+            Ok(()) => watch_termination(),
+            Err(ctrlc::Error::MultipleHandlers) => {}
             Err(error) => return Err(Failure::new(Kind::Other, format!("Ctrl-C cannot be caught: {error}"))),
         }
         let bar = ProgressBar::new_spinner();

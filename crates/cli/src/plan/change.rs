@@ -4,11 +4,29 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use helix_planner::{Change, Evaluate, Found, Instance, Objective, Plan, Trade, TradePoint, evaluate};
-use helix_spec::{LayerRange, Placement};
+use helix_spec::{LayerRange, ModelShape, Placement};
 use serde::Serialize;
+
+use crate::exit_codes::{Failure, Kind};
 
 /// Machines that are listed.
 const MOST_MACHINES: usize = 40;
+
+/// Refuses to compare with a placement of another model: before a search, not after it.
+pub fn check_model(path: &Path, before: &Placement, model: &ModelShape) -> Result<(), Failure> {
+    if before.model == model.name && before.model_layers == model.layers {
+        return Ok(());
+    }
+    let text = format!(
+        "{} is for {} with {} layers, the plan is for {} with {}; compare placements of one model",
+        path.display(),
+        before.model,
+        before.model_layers,
+        model.name,
+        model.layers
+    );
+    Err(Failure::new(Kind::BadInput, text))
+}
 
 /// What changes from a placement to the plan.
 #[derive(Debug, Clone, Serialize)]

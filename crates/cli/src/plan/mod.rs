@@ -11,6 +11,7 @@ mod simulation_report;
 mod simulator;
 mod text;
 mod words;
+mod written;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -26,9 +27,8 @@ use helix_planner::{
 use helix_spec::{Cluster, ModelShape, PartialInference, Placement, load_cluster_named};
 
 use crate::exit_codes::{Failure, Kind};
-use crate::files;
 use crate::output::{Format, Output};
-use crate::picture::{Scene, drawing, page};
+use crate::picture::Scene;
 use crate::simulate::Preset;
 
 pub use budget::{Budget, parse as parse_budget};
@@ -183,6 +183,7 @@ impl Arguments {
             ));
         }
         self.manual.refuse_for_milp(milp)?;
+        self.check_outputs()?;
         if (self.simulations.is_some() || self.preset.is_some()) && !self.simulates() {
             return Err(Failure::usage(
                 "--simulations and --preset are about simulated plans: they go with --planner auto and --objective steady",
@@ -259,6 +260,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         |path: &Option<PathBuf>| path.as_deref().map(|path| Placement::load(path, &cluster)).transpose();
     let (given, before, running) =
         (load(&arguments.evaluate)?, load(&arguments.manual.diff)?, load(&arguments.running())?);
+    if let (Some(path), Some(before)) = (&arguments.manual.diff, &before) {
+        change::check_model(path, before, &model)?;
+    }
     let instance = Instance::new(&cluster, &model, &costs)
         .with_demands(demands)
         .map_err(|error| manual::failure(&error))?;
@@ -283,7 +287,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         None => search(&instance, arguments, (&judge, &simulator, running.as_ref()), &budget)?,
     };
     let layout_note = layouts(&cluster, &costs, arguments, &mut found.plan);
-    let changes = changes(&instance, arguments, (&judge, &found), (before.as_ref(), running.as_ref()))?;
+    let changes = changes(&instance, arguments, (&judge, &found), (before.as_ref(), running.as_ref()));
     let steady = judge.decode_rate(&instance, &found.plan.placement, &found.plan.evaluation);
     let unsimulated = (arguments.simulates() && found.simulated.is_none()).then(|| NO_TIME.to_owned());
     let notes: Vec<String> =
@@ -309,8 +313,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     }
     .report();
     let scene = Scene::new(&cluster, &report);
-    let written = write_files(arguments, &cluster, &found.plan.placement, &scene)?;
+    let (written, failed) = arguments.write_outputs(&cluster, &found.plan.placement, &scene);
+    // A search may have taken hours: what it found is shown though a file cannot be written.
     print(output, &scene, &written)?;
+    failed?;
     task.clean_up();
     if Budget::was_interrupted() {
         return Err(Failure::new(Kind::Interrupted, "interrupted; the best plan so far is above"));
@@ -339,27 +345,16 @@ fn changes(
     arguments: &Arguments,
     (judge, found): (&dyn Evaluate, &Found),
     (before, running): (Option<&Placement>, Option<&Running>),
-) -> Result<Vec<ChangeReport>, Failure> {
+) -> Vec<ChangeReport> {
     let comparison = Comparison { instance, judge, found, objective: arguments.goal().into() };
     let mut changes = Vec::new();
     if let (Some(path), Some(running)) = (&arguments.manual.start_from, running) {
         changes.push(comparison.from(path, &running.placement, found.trade.as_ref()));
     }
     if let (Some(path), Some(before)) = (&arguments.manual.diff, before) {
-        if before.model != instance.model.name || before.model_layers != instance.model.layers {
-            let text = format!(
-                "{} is for {} with {} layers, the plan is for {} with {}; compare placements of one model",
-                path.display(),
-                before.model,
-                before.model_layers,
-                instance.model.name,
-                instance.model.layers
-            );
-            return Err(Failure::new(Kind::BadInput, text));
-        }
         changes.push(comparison.from(path, before, None));
     }
-    Ok(changes)
+    changes
 }
 
 fn evaluated(instance: &Instance<'_>, mut placement: Placement, partial: bool) -> Result<Found, Failure> {
@@ -440,26 +435,4 @@ fn plan_failure(error: PlanError) -> Failure {
 
 fn cost_failure(error: helix_cost::CostError) -> Failure {
     Failure::new(Kind::BadInput, error)
-}
-
-fn write_files<'a>(
-    arguments: &'a Arguments,
-    cluster: &Cluster,
-    placement: &Placement,
-    scene: &Scene<'_>,
-) -> Result<Vec<&'a Path>, Failure> {
-    let mut written = Vec::new();
-    if let Some(path) = &arguments.output {
-        files::write(path, &placement.to_toml(cluster))?;
-        written.push(path.as_path());
-    }
-    if let Some(path) = &arguments.html {
-        files::write(path, &page(scene))?;
-        written.push(path);
-    }
-    if let Some(path) = &arguments.svg {
-        files::write(path, &drawing(scene))?;
-        written.push(path);
-    }
-    Ok(written)
 }

@@ -1,0 +1,72 @@
+//! The files that a plan is written to.
+
+use std::path::Path;
+
+use helix_spec::{Cluster, Placement};
+
+use super::Arguments;
+use crate::exit_codes::Failure;
+use crate::files;
+use crate::picture::{Scene, drawing, page};
+
+impl Arguments {
+    /// The flags that name a file to write, with the file.
+    fn outputs(&self) -> [(&'static str, Option<&Path>); 3] {
+        let [placement, html, svg] = [&self.output, &self.html, &self.svg].map(|path| path.as_deref());
+        [("--output", placement), ("--html", html), ("--svg", svg)]
+    }
+
+    /// Refuses, before a long search, a folder where a file is to be, and one file for two things.
+    pub(super) fn check_outputs(&self) -> Result<(), Failure> {
+        let given: Vec<(&str, &Path)> =
+            self.outputs().into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect();
+        for (index, (flag, path)) in given.iter().enumerate() {
+            if path.is_dir() {
+                return Err(Failure::usage(format!(
+                    "{flag} {}: is a folder, the name of a file is needed",
+                    path.display()
+                )));
+            }
+            if let Some((other, _)) = given[..index].iter().find(|(_, earlier)| earlier == path) {
+                return Err(Failure::usage(format!(
+                    "{other} and {flag} both write {}; give each its own file",
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was asked for; the files that were written, and the first failure. One that fails keeps no other back.
+    pub(super) fn write_outputs(
+        &self,
+        cluster: &Cluster,
+        placement: &Placement,
+        scene: &Scene<'_>,
+    ) -> (Vec<&Path>, Result<(), Failure>) {
+        let [placement_file, html, svg] = self.outputs().map(|(_, path)| path);
+        let mut written = Vec::new();
+        let mut result = Ok(());
+        let mut write = |path: Option<&'_ Path>, text: &dyn Fn() -> String| {
+            let Some(path) = path else { return false };
+            let done = files::write(path, &text());
+            let is_written = done.is_ok();
+            if result.is_ok() {
+                result = done;
+            }
+            is_written
+        };
+        let done = [
+            write(placement_file, &|| placement.to_toml(cluster)),
+            write(html, &|| page(scene)),
+            write(svg, &|| drawing(scene)),
+        ];
+        written.extend(
+            [placement_file, html, svg]
+                .into_iter()
+                .zip(done)
+                .filter_map(|(path, done)| path.filter(|_| done)),
+        );
+        (written, result)
+    }
+}
