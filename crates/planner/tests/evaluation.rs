@@ -168,3 +168,24 @@ fn a_model_that_fits_nowhere_says_how_much_is_missing() {
     assert_eq!(error.holds, 6);
     assert_eq!(error.missing.0, 3 * model.heaviest_layer_bytes().0);
 }
+
+/// Two stages of one layer with so many machines each: every machine of the first is linked to every one of the second.
+fn two_stages(of_each: u32) -> Result<(f64, f64), EvaluateError> {
+    let types = vec!["slow"; 2 * of_each as usize];
+    let (cluster, model, table) = (cluster(&types, WIDE), model(2), table());
+    let instance = Instance::new(&cluster, &model, &table);
+    let layer = |machine: u32| u32::from(machine >= of_each);
+    let machines: Vec<(u32, u32, u32)> =
+        (0..2 * of_each).map(|machine| (machine, layer(machine), layer(machine) + 1)).collect();
+    let placed = placement(&model, &machines);
+    Ok((evaluate(&instance, &placed)?.throughput, throughput(&instance, &placed)?))
+}
+
+#[test]
+fn very_many_links_are_evaluated_roughly_and_too_many_are_refused() {
+    // 490,000 links are more than are compared by hops and latency; the flow is exact all the same.
+    assert_eq!(two_stages(700), Ok((210_000.0, 210_000.0)));
+    let error = two_stages(2500).unwrap_err();
+    assert_eq!(error, EvaluateError::TooManyLinks { links: 2500 * 2500 + 5000 });
+    assert!(error.to_string().contains("at most 6000000 can be evaluated"), "{error}");
+}

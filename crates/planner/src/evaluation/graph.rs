@@ -125,6 +125,27 @@ fn allowed_links(placement: &Placement) -> Vec<(Endpoint, Endpoint)> {
     links
 }
 
+/// How many links [`placement_graph`] would look at, without listing them.
+pub(super) fn count_links(placement: &Placement) -> u64 {
+    if let Some(links) = &placement.links {
+        return links.len() as u64;
+    }
+    // Machines by their first layer, and for partial inference by each of their layers.
+    let mut entered: BTreeMap<u32, u64> = BTreeMap::new();
+    for assignment in placement.machines.values() {
+        let range = assignment.layers;
+        let last = match placement.partial_inference {
+            PartialInference::Off => range.start() + 1,
+            PartialInference::On => range.end(),
+        };
+        for layer in range.start()..last {
+            *entered.entry(layer).or_default() += 1;
+        }
+    }
+    let ends = placement.machines.values().map(|assignment| assignment.layers.end());
+    ends.fold(0, |links, end| links.saturating_add(1 + entered.get(&end).copied().unwrap_or(0)))
+}
+
 struct Builder {
     graph: PlacementGraph,
 }

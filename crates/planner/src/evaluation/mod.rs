@@ -25,12 +25,26 @@ use crate::Instance;
 use crate::flow::{FlowError, FlowFault, min_cost_max_flow};
 use crate::validate::{Violation, violations};
 
+/// Links of one placement, at most (about 150 bytes each).
+const MOST_LINKS: u64 = 6_000_000;
+/// Links up to which the flow with the fewest hops and the lowest latency is looked for among all maximum flows: above, it would
+/// take minutes.
+const MOST_LINKS_TO_COMPARE: usize = 400_000;
+
 /// Why a placement has no evaluation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluateError {
     /// It cannot run.
     #[error("the placement cannot run: {}", join(.0))]
     Invalid(Vec<Violation>),
+    /// More links than can be looked at in a reasonable time and memory.
+    #[error(
+        "the placement has {links} links between machines, at most {MOST_LINKS} can be evaluated; plan fewer machines at once"
+    )]
+    TooManyLinks {
+        /// Links that requests may take.
+        links: u64,
+    },
     /// The network is too large for exact arithmetic.
     #[error(transparent)]
     Flow(#[from] FlowError),
@@ -125,15 +139,28 @@ pub(crate) fn from_units(units: u64) -> f64 {
     units as f64 / UNITS_PER_TOKEN
 }
 
+/// The graph, unless it is too large.
+fn graph_of(instance: &Instance<'_>, placement: &Placement) -> Result<PlacementGraph, EvaluateError> {
+    let links = graph::count_links(placement);
+    if links > MOST_LINKS {
+        return Err(EvaluateError::TooManyLinks { links });
+    }
+    Ok(placement_graph(instance, placement)?)
+}
+
 /// Evaluates a placement exactly. Of all maximum flows it takes one with the fewest hops, and of those one with the
-/// lowest latency. Deterministic.
+/// lowest latency; of several hundred thousand links any of them. Deterministic.
 pub fn evaluate(instance: &Instance<'_>, placement: &Placement) -> Result<Evaluation, EvaluateError> {
     let found = violations(instance, placement);
     if !found.is_empty() {
         return Err(EvaluateError::Invalid(found));
     }
-    let graph = placement_graph(instance, placement)?;
-    let flow = min_cost_max_flow(&graph.network, graph.source, graph.sink, &graph.costs())?.flow;
+    let graph = graph_of(instance, placement)?;
+    let flow = if graph.parts.len() <= MOST_LINKS_TO_COMPARE {
+        min_cost_max_flow(&graph.network, graph.source, graph.sink, &graph.costs())?.flow
+    } else {
+        graph.network.max_flow(graph.source, graph.sink)?
+    };
     let bottleneck = bottleneck::find(&graph, &flow)?;
     let pipelines = pipelines::of(&graph, &flow)?;
     let mut machines = Vec::new();
@@ -180,6 +207,6 @@ pub fn throughput(instance: &Instance<'_>, placement: &Placement) -> Result<f64,
     if !found.is_empty() {
         return Err(EvaluateError::Invalid(found));
     }
-    let graph = placement_graph(instance, placement)?;
+    let graph = graph_of(instance, placement)?;
     Ok(from_units(graph.network.max_flow(graph.source, graph.sink)?.value))
 }
