@@ -5,11 +5,12 @@ mod by_hand;
 use std::collections::BTreeMap;
 
 use by_hand::{Table, cluster, model, placement};
+use helix_cost::{Capability, CostModel, DoesNotFit, Wire};
 use helix_planner::{
     Baseline, Control, Evaluate, Evaluation, Found, Instance, Objective, PlanError, SearchEvent,
     SearchOptions, plan_auto, plan_baseline, throughput,
 };
-use helix_spec::{Bandwidth, Placement};
+use helix_spec::{Bandwidth, Machine, Placement};
 
 /// Likes short pipelines more than anything.
 struct Shallow;
@@ -116,4 +117,37 @@ fn baselines_stay_where_packing_refuses_so_many_machines() {
     let refusal = packing.result.as_ref().unwrap_err();
     assert!(refusal.contains("20001 machines; at most 20000"), "{refusal}");
     assert!(found.bound >= found.plan.evaluation.throughput);
+}
+
+/// Gives machines more layers than it lets planners give them, as cost models do where memory allows it.
+struct Roomy {
+    table: Table,
+    planned: u32,
+}
+
+impl CostModel for Roomy {
+    fn capability(&self, machine: &Machine, layers: u32) -> Result<Capability, DoesNotFit> {
+        self.table.capability(machine, layers)
+    }
+
+    fn planned_layers(&self, machine: &Machine) -> u32 {
+        self.table.planned_layers(machine).min(self.planned)
+    }
+
+    fn wire(&self) -> Wire {
+        self.table.wire()
+    }
+}
+
+#[test]
+fn the_bound_holds_where_a_rule_gives_more_layers_than_planners_do() {
+    let (cluster, model) = (cluster(&["big", "big"], Bandwidth(10_000_000_000)), model(4));
+    // Planners give one layer, with which two machines hold no model of four; with all four layers each of them does 90 tok/s.
+    let rows = BTreeMap::from([("big", vec![150.0, 100.0, 95.0, 90.0])]);
+    let costs = Roomy { table: Table(rows), planned: 1 };
+    let instance = Instance::new(&cluster, &model, &costs);
+    let mut control = Control { used: &mut || 0.0, report: &mut |_| () };
+    let found = plan_auto(&instance, MAX_FLOW, &Shallow, &mut control).unwrap();
+    assert_eq!(found.plan.evaluation.throughput, 180.0);
+    assert!(found.proven && found.bound >= 180.0 && found.bound < 181.0, "{} {}", found.bound, found.proven);
 }

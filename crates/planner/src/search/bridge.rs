@@ -14,6 +14,15 @@ use crate::packing::{Network, Plan, Problem, ProblemError, Slot, Span, Table};
 /// layers a machine exchanges activations on one side at least, so the wider of its two directions cannot be exceeded. The
 /// solver's bound stays a bound that way; the exact evaluator counts interfaces exactly.
 pub fn packing_problem(instance: &Instance<'_>, partial: PartialInference) -> Result<Problem, ProblemError> {
+    packing_problem_up_to(instance, partial, &|id| instance.planned_layers(id))
+}
+
+/// The same with up to `most` layers on a machine that is not pinned: rules may give more than planners do.
+pub fn packing_problem_up_to(
+    instance: &Instance<'_>,
+    partial: PartialInference,
+    most: &dyn Fn(MachineId) -> u32,
+) -> Result<Problem, ProblemError> {
     let cluster = instance.cluster;
     let (token, activation) = bytes(instance);
     let layers = instance.model.layers as usize;
@@ -24,11 +33,12 @@ pub fn packing_problem(instance: &Instance<'_>, partial: PartialInference) -> Re
         let nic = cluster.machine(id).nic;
         let widest = nic.inbound.max(nic.outbound).bytes_per_second() / activation;
         let entry = |held: u32| {
-            let throughput = instance.planned_throughput(id, held).filter(|throughput| *throughput > 0.0)?;
+            let capability = instance.capability(id, held).ok()?;
+            let throughput = Some(capability.throughput.get()).filter(|throughput| *throughput > 0.0)?;
             Some(if held < instance.model.layers { throughput.min(widest) } else { throughput })
         };
         let throughput: Vec<Option<f64>> = match instance.demands().pins.get(&id) {
-            None => (1..=instance.planned_layers(id)).map(entry).collect(),
+            None => (1..=most(id)).map(entry).collect(),
             Some(range) => (1..=range.len())
                 .map(|held| if held == range.len() { pinned(instance, id, held, widest) } else { None })
                 .collect(),

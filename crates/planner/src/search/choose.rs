@@ -2,10 +2,17 @@
 
 use helix_spec::{PartialInference, Placement};
 
+use super::bridge::packing_problem_up_to;
 use super::pool::Pool;
 use super::{Evaluate, Found, FrontPoint, Objective, SearchOptions, Worth};
+use crate::Instance;
+use crate::bounds::configuration_bound;
 use crate::evaluation::Evaluation;
+use crate::packing::Problem;
 use crate::plan::{Candidate, Plan, PlanError};
+
+/// Relative precision of a bound that is computed late.
+const BOUND_PRECISION: f64 = 1e-4;
 
 /// The best plan for the objective; of plans that are nearly as good, where something runs, the one that loads least.
 /// Where some were simulated, the steady objective chooses among those alone.
@@ -57,7 +64,10 @@ pub(super) fn choose(
         return Err(PlanError::Nothing(tried));
     };
     let largest = points.iter().map(flow).fold(0.0, f64::max);
-    let proven = largest <= bound * (1.0 + 1e-9);
+    let is_exceeded = |bound: f64| largest > bound * (1.0 + 1e-9);
+    let bound =
+        if is_exceeded(bound) { bound_of_all_layers(instance, options.partial, bound) } else { bound };
+    let proven = !is_exceeded(bound);
     // What the row says of packing is what was chosen of it, where it was.
     let mut candidates = pool.candidates;
     for row in candidates.iter_mut().filter(|row| row.planner == "packing" && best.plan.planner == "packing")
@@ -76,6 +86,18 @@ pub(super) fn choose(
         front,
         trade,
     })
+}
+
+/// The bound on placements that give machines as many layers as they can hold at all, as the rules for separate pipelines do;
+/// `known` where there is none.
+fn bound_of_all_layers(instance: &Instance<'_>, partial: PartialInference, known: f64) -> f64 {
+    let problem = packing_problem_up_to(instance, partial, &|id| instance.most_layers(id));
+    let bound = |problem: &Problem| {
+        configuration_bound(problem.layers, &problem.tables, &problem.counts(), BOUND_PRECISION, &mut || {
+            false
+        })
+    };
+    problem.as_ref().map_or(known, bound)
 }
 
 fn depth_words(candidate: &Candidate, evaluation: &Evaluation, most: Option<usize>) -> String {
