@@ -12,8 +12,6 @@ use crate::packing::knapsack::{GRID, Knapsack, SPARE};
 use crate::packing::structure::Structure;
 use crate::packing::{Column, Kinds};
 
-/// Machines in series in one chain of a block that is not nested, at most.
-const MAX_SERIES: usize = 3;
 /// A chain is of interest if it saves this much of its price against a wider one \[layers\].
 const SAVING: f64 = 1e-3;
 
@@ -23,8 +21,18 @@ pub(super) struct Pricer<'a> {
     flow: f64,
     /// Every throughput that occurs, descending.
     levels: Vec<f64>,
-    longest: usize,
-    nested: bool,
+    limits: Limits,
+}
+
+/// What blocks may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Layers of one, at most.
+    pub longest: usize,
+    /// Machines in series in one chain of a block that is not nested, at most.
+    pub series: usize,
+    /// Whether chains may consist of blocks.
+    pub nested: bool,
 }
 
 /// A chain that spans a block.
@@ -61,8 +69,8 @@ impl Side {
 }
 
 impl<'a> Pricer<'a> {
-    /// A pricer for blocks of up to `longest` layers that carry `flow`.
-    pub fn new(kinds: Kinds<'a>, flow: f64, longest: usize, nested: bool) -> Self {
+    /// A pricer for blocks that carry `flow`.
+    pub fn new(kinds: Kinds<'a>, flow: f64, limits: Limits) -> Self {
         let mut levels: Vec<f64> = kinds
             .tables
             .iter()
@@ -72,12 +80,12 @@ impl<'a> Pricer<'a> {
             .collect();
         levels.sort_by(|a, b| b.total_cmp(a));
         levels.dedup();
-        Self { kinds, flow, levels, longest, nested }
+        Self { kinds, flow, levels, limits }
     }
 
     /// For every length the cheapest block found.
     pub fn price(&self, prices: &[f64]) -> Vec<Column> {
-        let mut chains: Vec<Vec<Chain>> = vec![Vec::new(); self.longest + 1];
+        let mut chains: Vec<Vec<Chain>> = vec![Vec::new(); self.limits.longest + 1];
         for &level in &self.levels {
             for (length, chain) in self.chains(prices, level) {
                 let known = &mut chains[length];
@@ -88,28 +96,28 @@ impl<'a> Pricer<'a> {
             }
         }
         let mut sides: Vec<Side> = chains.into_iter().map(|chains| Side::new(chains, self.flow)).collect();
-        if self.nested {
+        if self.limits.nested {
             sides = self.nest(&sides).into_iter().map(|chains| Side::new(chains, self.flow)).collect();
         }
-        (1..=self.longest).filter_map(|length| self.block(length, &sides[length])).collect()
+        (1..=self.limits.longest).filter_map(|length| self.block(length, &sides[length])).collect()
     }
 
     /// The cheapest chain of single machines of every length that all carry `level`.
     fn chains(&self, prices: &[f64], level: f64) -> Vec<(usize, Chain)> {
+        let Limits { longest, series, .. } = self.limits;
         let mut items: Vec<(usize, usize)> = Vec::new();
         for (kind, table) in
             self.kinds.tables.iter().enumerate().filter(|&(kind, _)| self.kinds.counts[kind] > 0)
         {
             let able = table.entries().filter(|&(_, throughput)| throughput >= level);
-            items
-                .extend(able.map(|(layers, _)| (kind, layers)).filter(|&(_, layers)| layers <= self.longest));
+            items.extend(able.map(|(layers, _)| (kind, layers)).filter(|&(_, layers)| layers <= longest));
         }
         // least[n][length]: cost and last machine of the cheapest chain of n machines.
         let none = (f64::INFINITY, usize::MAX);
-        let mut least = vec![vec![none; self.longest + 1]; MAX_SERIES + 1];
+        let mut least = vec![vec![none; longest + 1]; series + 1];
         least[0][0].0 = 0.0;
-        for n in 1..=MAX_SERIES {
-            for length in 1..=self.longest {
+        for n in 1..=series {
+            for length in 1..=longest {
                 for (index, &(kind, layers)) in items.iter().enumerate().filter(|(_, item)| item.1 <= length)
                 {
                     let cost = least[n - 1][length - layers].0 + prices[kind];
@@ -119,10 +127,9 @@ impl<'a> Pricer<'a> {
                 }
             }
         }
-        let cheapest = |length: usize| {
-            (1..=MAX_SERIES).min_by(|&a, &b| least[a][length].0.total_cmp(&least[b][length].0))
-        };
-        (1..=self.longest)
+        let cheapest =
+            |length: usize| (1..=series).min_by(|&a, &b| least[a][length].0.total_cmp(&least[b][length].0));
+        (1..=longest)
             .filter_map(|length| {
                 let mut n = cheapest(length)?;
                 let cost = least[n][length].0;
@@ -142,11 +149,12 @@ impl<'a> Pricer<'a> {
 
     /// Chains whose parts are blocks: for every share of the flow the cheapest series of blocks that carry it.
     fn nest(&self, sides: &[Side]) -> Vec<Vec<Chain>> {
-        let mut nested: Vec<Vec<Chain>> = vec![Vec::new(); self.longest + 1];
-        let mut cost = vec![0.0; self.longest + 1];
-        let mut first = vec![0; self.longest + 1];
+        let longest = self.limits.longest;
+        let mut nested: Vec<Vec<Chain>> = vec![Vec::new(); self.limits.longest + 1];
+        let mut cost = vec![0.0; longest + 1];
+        let mut first = vec![0; longest + 1];
         for steps in (1..=GRID).rev() {
-            for length in 1..=self.longest {
+            for length in 1..=longest {
                 let total = |part: usize| sides[part].knapsack.cost(steps) + cost[length - part];
                 let part = (1..=length).min_by(|&a, &b| total(a).total_cmp(&total(b))).unwrap_or(length);
                 (cost[length], first[length]) = (total(part), part);

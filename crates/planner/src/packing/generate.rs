@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::linear::LinearProgram;
-use crate::packing::blocks::Pricer;
+use crate::packing::blocks::{Limits, Pricer};
 use crate::packing::{Column, Kinds, Member};
 
 const MAX_ROUNDS: usize = 120;
+/// Machines in series in one chain of a block, at most, without and with more effort than usual.
+const SERIES: [usize; 2] = [3, 6];
+/// Layers of one block, at least, with more effort than usual.
+const LONG: usize = 24;
 /// Pricings with prices moved a little, which give the integer program blocks to choose from.
 const PERTURBED: u64 = 24;
 /// How far prices are moved, at most.
@@ -17,12 +21,24 @@ const SPREAD: f64 = 0.04;
 pub(super) struct Wanted {
     /// Flow that each must carry \[tokens/s\].
     pub flow: f64,
-    /// Layers of one, at most.
+    /// Layers of one machine, at most, and so of a block without more effort than usual.
     pub longest: usize,
+    /// Layers of the model.
+    pub layers: usize,
     /// Whether chains may consist of blocks.
     pub nested: bool,
-    /// How many more neighbours than usual, from 0.
+    /// How many more neighbours than usual, from 0; above 0 blocks are longer, too.
     pub effort: u32,
+}
+
+impl Wanted {
+    fn limits(&self) -> Limits {
+        let &Self { longest, layers, nested, effort, .. } = self;
+        if effort == 0 {
+            return Limits { longest: longest.min(layers), series: SERIES[0], nested };
+        }
+        Limits { longest: longest.max(LONG).min(layers), series: SERIES[1], nested }
+    }
 }
 
 /// Blocks for one flow and these machines, starting from `known` columns; new columns only.
@@ -32,8 +48,8 @@ pub(super) fn generate(
     known: &[Column],
     should_stop: &mut dyn FnMut() -> bool,
 ) -> Vec<Column> {
-    let &Wanted { flow, longest, nested, effort } = wanted;
-    let pricer = Pricer::new(kinds, flow, longest, nested);
+    let &Wanted { flow, effort, .. } = wanted;
+    let pricer = Pricer::new(kinds, flow, wanted.limits());
     let mut program = LinearProgram::new(kinds.counts.iter().map(|&count| f64::from(count)).collect());
     let mut met: BTreeSet<(usize, Vec<Member>)> = BTreeSet::new();
     let mut pool: Vec<Column> = Vec::new();
@@ -100,4 +116,27 @@ fn noise(index: u64) -> f64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packing::Table;
+
+    #[test]
+    fn more_effort_finds_chains_of_more_machines() {
+        // A large machine holds ten layers, a small one two: side by side they carry 100 tokens/s if five small ones are a chain.
+        let only = |layers: usize, rate: f64| Table {
+            throughput: (1..=layers).map(|held| (held == layers).then_some(rate)).collect(),
+        };
+        let tables = [only(10, 60.0), only(2, 40.0)];
+        let kinds = Kinds { tables: &tables, counts: &[1, 5] };
+        let blocks = |effort: u32| {
+            let wanted = Wanted { flow: 100.0, longest: 10, layers: 10, nested: false, effort };
+            generate(kinds, &wanted, &[], &mut || false)
+        };
+        assert!(blocks(0).iter().all(|block| block.length < 10));
+        let long = blocks(1).into_iter().find(|block| block.length == 10).expect("a block of all machines");
+        assert_eq!((long.uses, long.depth, long.flow), (vec![(0, 1), (1, 5)], 5, 100.0));
+    }
 }

@@ -111,11 +111,10 @@ fn attempt(
     let slack = verdict.layers - search.layers as f64 + 1e-6;
     let worth = Worth { prices: &verdict.prices, slack };
     let columns = stages(kinds, flow, Some(worth), MAX_COLUMNS);
-    let longest =
-        kinds.tables.iter().map(|table| table.throughput.len()).max().unwrap_or(0).min(search.layers);
+    let longest = kinds.tables.iter().map(|table| table.throughput.len()).max().unwrap_or(0);
     let generate = |counts: &[u32], known: &[Column], should_stop: &mut dyn FnMut() -> bool| {
         let nested = search.columns == Columns::Nested;
-        let wanted = Wanted { flow, longest, nested, effort: search.effort };
+        let wanted = Wanted { flow, longest, layers: search.layers, nested, effort: search.effort };
         let more = generate(Kinds { tables: kinds.tables, counts }, &wanted, known, should_stop);
         pool.borrow_mut().extend_from_slice(&more);
         more

@@ -181,7 +181,7 @@ impl Run<'_> {
         let worth = Worth { prices: &verdict.prices, slack: verdict.layers - layers as f64 + 1e-6 };
         let longest = tables.iter().map(|table| table.throughput.len()).max().unwrap_or(0);
         let nested = level.columns == Columns::Nested;
-        let wanted = Wanted { flow, longest, nested, effort: level.effort };
+        let wanted = Wanted { flow, longest, layers, nested, effort: level.effort };
         let wanted = (level.columns != Columns::Stages).then_some(wanted);
         let request = Request { tables, layers, flow, worth, wanted, depth: self.depth };
         let mut packs: Vec<Option<RegionPack>> = self.regions.iter().map(|_| None).collect();

@@ -213,7 +213,8 @@ impl Run<'_> {
         should_stop: &mut dyn FnMut() -> bool,
     ) {
         let precision = self.options.precision / 4.0;
-        let bounded = level.effort == 0 && self.depth.is_none();
+        // More effort means other blocks once, then more of the same.
+        let bounded = level.effort <= 1 && self.depth.is_none();
         let (below, above) = (known.flow(), if bounded { self.outcome.bound } else { known.limit });
         if above - below <= precision * above {
             return;
