@@ -52,6 +52,7 @@ fn row(name: &str, capacity: Option<f64>, problem: &Problem, seconds: f64) {
         depth: None,
         bound: outcome.bound,
         evaluations: problem.machines.len() * EVALUATIONS_PER_MACHINE,
+        seed: 0,
     };
     let began = instances::now();
     let mut stop = || began.elapsed().as_secs_f64() > seconds;

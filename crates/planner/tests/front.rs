@@ -95,18 +95,25 @@ fn of_stages(problem: &Problem, plan: &Plan) -> Option<(f64, usize)> {
     Some((evaluate(&severed, plan).ok()?, depth_of(0).max(depth_of(1))))
 }
 
+/// As many machines are searched.
+const SEARCH: bool = false;
+/// As few machines are.
+const TRY_ALL: bool = true;
+
 /// The front's flow at every depth or below.
-fn front_of(problem: &Problem) -> Vec<f64> {
+fn front_of(problem: &Problem, try_all: bool) -> Vec<f64> {
     let most = problem.machines.len();
     let bound = Best::of(problem).any[most];
     let mut reached = vec![0.0; most + 1];
     let depths: Vec<usize> = (1..=most).collect();
-    front(problem, (Options::default(), bound), &depths, &mut || false, &mut |found| {
+    let options = Options { try_all, ..Options::default() };
+    front(problem, (options, bound), &depths, &mut || false, &mut |found| {
         found.plan.validate(problem).expect("plans fit their problem");
         assert_eq!(evaluate(problem, &found.plan), Ok(found.flow));
         assert_eq!(depth(problem, &found.plan), found.depth);
         // Side by side, a path over both regions may be longer than either pipeline.
-        let depth = of_stages(problem, &found.plan).map_or(found.depth, |(_, depth)| depth);
+        let of_pipelines = of_stages(problem, &found.plan).filter(|_| !try_all);
+        let depth = of_pipelines.map_or(found.depth, |(_, depth)| depth);
         reached[depth] = f64::max(reached[depth], found.flow);
     });
     for depth in 1..=most {
@@ -144,7 +151,7 @@ fn the_front_of_two_regions_is_that_of_all_placements() {
         [(6, many, 20.0), (6, many, 60.0), (6, apart, 20.0), (6, apart, 60.0), (5, one, 20.0), (5, one, 60.0)]
     {
         let problem = two_regions(layers, &tables, &machines, across);
-        let (found, best) = (front_of(&problem), Best::of(&problem));
+        let (found, best) = (front_of(&problem, SEARCH), Best::of(&problem));
         for (depth, (found, best)) in found.iter().zip(&best.any).enumerate() {
             let words = format!("{machines:?} over {across}, depth {depth}: {found} of {best}");
             assert!((found - best).abs() <= 1e-3 * best, "{words}");
@@ -178,7 +185,7 @@ proptest! {
 
     #[test]
     fn at_no_depth_do_stages_by_hand_beat_the_front(problem in drawn()) {
-        let (found, best) = (front_of(&problem), Best::of(&problem));
+        let (found, best) = (front_of(&problem, SEARCH), Best::of(&problem));
         for depth in 0..found.len() {
             let (found, stages, any) = (found[depth], best.stages[depth], best.any[depth]);
             prop_assert!(found >= stages * (1.0 - 1e-3), "depth {depth}: {found}, by hand {stages}");
@@ -186,6 +193,15 @@ proptest! {
         }
         let most = found.len() - 1;
         prop_assert!(found[most] <= best.any[most], "{} of {}", found[most], best.any[most]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
+
+    #[test]
+    fn the_front_of_few_machines_is_exact_at_every_depth(problem in drawn()) {
+        prop_assert_eq!(front_of(&problem, TRY_ALL), Best::of(&problem).any);
     }
 }
 

@@ -57,7 +57,11 @@ fn linked() -> impl Strategy<Value = Problem> {
 }
 
 fn solved(problem: &Problem) -> (f64, f64) {
-    let outcome = solve(problem, Options::default(), &mut || false, &mut |_| ());
+    searched(problem, Options { try_all: false, ..Options::default() })
+}
+
+fn searched(problem: &Problem, options: Options) -> (f64, f64) {
+    let outcome = solve(problem, options, &mut || false, &mut |_| ());
     let flow = outcome.best.map_or(0.0, |best| {
         best.plan.validate(problem).expect("plans fit their problem");
         assert!(evaluate(problem, &best.plan).is_ok_and(|flow| flow == best.flow));
@@ -82,6 +86,13 @@ proptest! {
         let best = best_of_all(&problem);
         let (flow, bound) = solved(&problem);
         prop_assert!(flow <= best && best <= bound, "{flow} {best} {bound}");
+    }
+
+    #[test]
+    fn where_all_plans_are_tried_links_are_no_matter(problem in linked()) {
+        let best = best_of_all(&problem);
+        let (flow, bound) = searched(&problem, Options::default());
+        prop_assert!(flow == best && best <= bound && bound <= best + 1e-3, "{flow} {best} {bound}");
     }
 }
 

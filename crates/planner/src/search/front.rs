@@ -13,7 +13,7 @@ const MANY: usize = 200;
 /// Relative precision of each point.
 const PRECISION: f64 = 1e-3;
 
-/// Every depth's best plan over the regions, then over all machines as if they were in one.
+/// Every depth's best plan over the regions, then over all machines as if they were in one, then by small changes.
 pub(super) fn sweep(
     pool: &mut Pool<'_>,
     honour: &Honour<'_>,
@@ -23,6 +23,7 @@ pub(super) fn sweep(
     let depths = depths(honour);
     over_regions(pool, honour, (bound, share, &depths), control);
     blind(pool, honour, (bound, share, &depths), control);
+    honour.search_depths(pool, &depths, (bound, share), control);
 }
 
 /// The depths that are tried, ascending.
@@ -54,7 +55,7 @@ fn over_regions(
     let mut found: Vec<Plan> = Vec::new();
     let half = f64::midpoint((control.used)(), share);
     let mut stop = || (control.used)() >= half;
-    let options = Options { precision: PRECISION };
+    let options = Options { precision: PRECISION, ..Options::default() };
     packing::front(honour.problem, (options, bound), depths, &mut stop, &mut |incumbent| {
         found.push(incumbent.plan.clone());
     });

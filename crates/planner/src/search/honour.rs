@@ -24,6 +24,15 @@ const WORK: usize = 1_500_000;
 /// Plans that one local search looks at for each machine, at most.
 const EVALUATIONS_PER_MACHINE: usize = 400;
 
+/// Machines up to which local search starts from several plans.
+const FEW: usize = 16;
+/// Plans that it starts from, at most.
+const MOST_STARTS: usize = 4;
+/// Rounds of local search in a row that may find nothing, before it ends.
+const PATIENCE: usize = 4;
+/// A gap that is as good as none.
+const SOLVED: f64 = 1e-4;
+
 /// A baseline's placement with what is demanded.
 const AMENDED: &str = "amended";
 
@@ -153,34 +162,76 @@ impl<'a> Honour<'a> {
         }
     }
 
-    /// Local search from the best plan and from what runs, until `share` of the budget is used up.
+    /// Local search from what runs and from the best plans, until `share` of the budget is used up or nothing better is found
+    /// any more. Of a few machines it starts from several plans, of many from the best alone.
     pub fn search(&self, pool: &mut Pool<'_>, (bound, share): (f64, f64), control: &mut Control<'_>) {
-        if self.problem.machines.len() > MAX_SEARCHED {
+        let machines = self.problem.machines.len();
+        if machines > MAX_SEARCHED {
             return;
         }
+        let starts = if machines <= FEW { MOST_STARTS } else { 1 };
+        let mut stale = 0;
+        for seed in 0.. {
+            let before = pool.largest();
+            if self.running.is_none() && before >= bound * (1.0 - SOLVED) {
+                return;
+            }
+            let running = self.running.as_ref().filter(|_| seed == 0).map(|running| self.amend(running));
+            let best = pool.best(starts).map(|plan| to_plan(self.problem, &plan.placement));
+            let starts: Vec<Plan> = running.into_iter().chain(best).collect();
+            for start in &starts {
+                self.improve(pool, (start, self.options.max_depth, seed), (bound, share), control);
+            }
+            stale = if pool.largest() > before { 0 } else { stale + 1 };
+            if machines > FEW || stale == PATIENCE || (control.used)() >= share {
+                return;
+            }
+        }
+    }
+
+    /// Local search for plans of every depth, each from the best plan that is known within it. Of a few machines only.
+    pub fn search_depths(
+        &self,
+        pool: &mut Pool<'_>,
+        depths: &[usize],
+        (bound, share): (f64, f64),
+        control: &mut Control<'_>,
+    ) {
+        if self.problem.machines.len() > FEW {
+            return;
+        }
+        for &depth in depths {
+            let within = pool.plans.iter().filter(|plan| plan.evaluation.depth() <= depth);
+            let best = within.max_by(|a, b| a.evaluation.throughput.total_cmp(&b.evaluation.throughput));
+            let Some(best) = best else { continue };
+            if best.evaluation.throughput >= pool.largest() * (1.0 - SOLVED) || (control.used)() >= share {
+                return;
+            }
+            let start = to_plan(self.problem, &best.placement);
+            self.improve(pool, (&start, Some(depth), 0), (bound, share), control);
+        }
+    }
+
+    /// One local search.
+    fn improve(
+        &self,
+        pool: &mut Pool<'_>,
+        (start, depth, seed): (&Plan, Option<usize>, u64),
+        (bound, share): (f64, f64),
+        control: &mut Control<'_>,
+    ) {
         let machines = self.problem.machines.len();
         let evaluations =
             (WORK / (machines + self.problem.layers).max(1)).min(machines * EVALUATIONS_PER_MACHINE);
-        let search = LocalSearch {
-            problem: self.problem,
-            freedom: &self.freedom,
-            depth: self.options.max_depth,
-            bound,
-            evaluations,
-        };
-        let value = |plan: &crate::Plan| plan.evaluation.throughput;
-        let best = pool.plans.iter().max_by(|a, b| value(a).total_cmp(&value(b)));
-        let best = best.map(|plan| to_plan(self.problem, &plan.placement));
-        let running = self.running.as_ref().map(|running| self.amend(running));
-        for start in running.into_iter().chain(best) {
-            let Control { used, report } = &mut *control;
-            let mut stop = || (used)() >= share;
-            let mut found = Vec::new();
-            let (_, last) = search.run(&start, &mut stop, &mut |plan, _| found.push(plan.clone()));
-            for plan in &found {
-                pool.offer("local search", self.place(pool.instance, plan, self.options.partial), *report);
-            }
-            self.offer(pool, "local search", &last, control);
+        let search =
+            LocalSearch { problem: self.problem, freedom: &self.freedom, depth, bound, evaluations, seed };
+        let Control { used, report } = &mut *control;
+        let mut stop = || (used)() >= share;
+        let mut found = Vec::new();
+        let (_, last) = search.run(start, &mut stop, &mut |plan, _| found.push(plan.clone()));
+        for plan in &found {
+            pool.offer("local search", self.place(pool.instance, plan, self.options.partial), *report);
         }
+        self.offer(pool, "local search", &last, control);
     }
 }

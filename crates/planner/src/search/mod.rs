@@ -270,8 +270,7 @@ fn pack(
     }
     front::sweep(pool, &honour, (bound, shares.front), control);
     pool.add_row(PACKING, "packing found nothing better than the baselines");
-    let best = pool.plans.iter().map(|plan| plan.evaluation.throughput).fold(0.0, f64::max);
-    let gap = options.objective == Objective::MaxFlow && best < bound * (1.0 - SMALL_GAP);
+    let gap = options.objective == Objective::MaxFlow && pool.largest() < bound * (1.0 - SMALL_GAP);
     if gap || !demands.pins.is_empty() || !demands.required.is_empty() || options.running.is_some() {
         let share = if shares.front < SHARES.front { 1.5 * shares.front } else { 1.0 };
         honour.search(pool, (bound, share), control);

@@ -96,6 +96,18 @@ impl<'a> Pool<'a> {
         }
     }
 
+    /// The largest flow of any plan \[tokens/s\].
+    pub fn largest(&self) -> f64 {
+        self.plans.iter().map(|plan| plan.evaluation.throughput).fold(0.0, f64::max)
+    }
+
+    /// The plans with the most flow, at most `count` of them, the best first.
+    pub fn best(&self, count: usize) -> impl Iterator<Item = &Plan> {
+        let mut plans: Vec<&Plan> = self.plans.iter().collect();
+        plans.sort_by(|a, b| b.evaluation.throughput.total_cmp(&a.evaluation.throughput));
+        plans.into_iter().take(count)
+    }
+
     /// What a search of this name reached, as a row beside the baselines.
     pub fn add_row(&mut self, planner: &str, none: &str) {
         let made = self.plans.iter().filter(|plan| plan.planner == planner);

@@ -4,11 +4,15 @@
 //! - [`CoverSearch`]: can every layer be held by machines whose throughputs sum to the flow? A no bounds every placement.
 //! - [`flow_search`]: is there a placement without partial inference that carries the flow if no link binds? A no
 //!   bounds every placement without partial inference.
+//!
+//! Where there are so few plans that all of them can be tried, [`BestPlans`] does that, links and depths included.
 
 mod cover;
+mod every;
 mod flow;
 
 pub use cover::{CoverSearch, Placed};
+pub use every::BestPlans;
 pub use flow::flow_search;
 
 /// Answer of a search that may give up.

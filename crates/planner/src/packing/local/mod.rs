@@ -44,6 +44,8 @@ pub struct LocalSearch<'a> {
     pub bound: f64,
     /// Plans that are looked at, at most.
     pub evaluations: usize,
+    /// Which random changes are tried: another number, another search.
+    pub seed: u64,
 }
 
 impl LocalSearch<'_> {
@@ -55,7 +57,7 @@ impl LocalSearch<'_> {
         report: &mut dyn FnMut(&Plan, f64),
     ) -> (f64, Plan) {
         let mut best = (evaluate(self.problem, start).map_or(0.0, |flow| flow), start.clone());
-        let mut mover = Mover::new(self.problem, self.freedom);
+        let mut mover = Mover::new(self.problem, self.freedom, self.seed);
         if mover.is_stuck() {
             return best;
         }

@@ -5,8 +5,10 @@ use crate::packing::{Plan, Problem, Span};
 
 /// Tries for one change that fits, before giving up.
 const TRIES: usize = 20;
+/// Where the random numbers of seed 0 begin.
+const FIRST_STATE: u64 = 0x5EED;
 
-/// Makes changes at random, from a fixed seed.
+/// Makes changes at random, the same ones for the same seed.
 pub(crate) struct Mover<'a> {
     pub(super) problem: &'a Problem,
     /// Machines that may be moved and have rows.
@@ -16,12 +18,12 @@ pub(crate) struct Mover<'a> {
 }
 
 impl<'a> Mover<'a> {
-    pub fn new(problem: &'a Problem, freedom: &'a [Freedom]) -> Self {
+    pub fn new(problem: &'a Problem, freedom: &'a [Freedom], seed: u64) -> Self {
         let has_rows =
             |machine: usize| problem.tables[problem.machines[machine].table].entries().next().is_some();
         let is_free = |machine: &usize| freedom.get(*machine) != Some(&Freedom::Frozen);
         let free = (0..problem.machines.len()).filter(is_free).filter(|machine| has_rows(*machine)).collect();
-        Self { problem, free, freedom, state: 0x5EED }
+        Self { problem, free, freedom, state: FIRST_STATE ^ seed.rotate_right(20) }
     }
 
     /// Whether no machine may be moved.

@@ -2,13 +2,32 @@
 
 use super::Run;
 use crate::bounds::{covered_layers, least_throughput};
-use crate::packing::exact::{CoverSearch, Found, Placed, flow_search};
+use crate::packing::exact::{BestPlans, CoverSearch, Found, Placed, flow_search};
 use crate::packing::{Kinds, Plan};
 
 /// Steps of one complete search.
 const EFFORT: u64 = 3_000_000;
 
+/// What the exact max-flow may lose by rounding one capacity \[tokens/s\].
+const ROUNDING: f64 = 1e-6;
+
 impl Run<'_> {
+    /// Tries every plan, where there are few; the best of them is the bound.
+    pub(super) fn every_plan(&mut self, should_stop: &mut dyn FnMut() -> bool) -> bool {
+        let problem = self.problem;
+        let machines = problem.machines.len();
+        let every = if self.options.try_all { BestPlans::of(problem, should_stop) } else { None };
+        let Some(every) = every else { return false };
+        let best = every.within(machines);
+        if let Some((_, plan)) = best {
+            self.offer(plan.clone());
+        }
+        // No more capacities than this are in a cut: machines, and links between them or to the coordinator.
+        let capacities = machines * (machines + 3);
+        self.lower_bound_to(best.map_or(0.0, |(flow, _)| flow) + ROUNDING * capacities as f64);
+        true
+    }
+
     /// Complete search between the best plan and the bound; whether every question was decided, so that no other way to place
     /// machines can carry more where links do not bind.
     pub(super) fn complete(&mut self, should_stop: &mut dyn FnMut() -> bool) -> bool {

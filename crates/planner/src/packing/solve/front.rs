@@ -1,6 +1,7 @@
 //! Throughput against depth over several regions: the best groups of pipelines at every depth.
 
 use super::{Event, Groups, Incumbent, Level, Options, Outcome, Run, within_layers};
+use crate::packing::exact::BestPlans;
 use crate::packing::region::Region;
 use crate::packing::{Columns, Problem};
 
@@ -8,7 +9,8 @@ use crate::packing::{Columns, Problem};
 /// row: each a chain through some of the regions, side by side with others. Tells every plan that carries more than those
 /// of less depth. `bound` is a flow that no plan exceeds \[tokens/s\].
 ///
-/// The largest depth is searched first: what it reaches, none of the others exceeds. Does nothing in a single region.
+/// The largest depth is searched first: what it reaches, none of the others exceeds. Does nothing in a single region, unless
+/// there are so few plans that all of them can be tried: then the front is exact.
 pub fn front(
     problem: &Problem,
     (options, bound): (Options, f64),
@@ -32,6 +34,13 @@ pub fn front(
         outcome,
         report: &mut report,
     };
+    let every = if options.try_all { BestPlans::of(&problem, should_stop) } else { None };
+    if let Some(every) = every {
+        for (_, plan) in depths.iter().filter_map(|&depth| every.within(depth)) {
+            run.offer(plan.clone());
+        }
+        return;
+    }
     let level = Level { columns: Columns::Stages, effort: 0 };
     let mut groups = Groups::new(&run, should_stop);
     groups.improve(&mut run, level, should_stop);

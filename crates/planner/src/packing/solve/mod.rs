@@ -2,6 +2,7 @@
 //!
 //! | phase | what it tries |
 //! |---|---|
+//! | all plans | every plan there is, of a handful of machines |
 //! | stages | pipelines of stages, exact where the counts allow it: over all machines, and through every group of regions |
 //! | complete | a complete search, where there are few machines |
 //! | blocks | the same pipelines with blocks, then nested ones, then more of them |
@@ -29,11 +30,13 @@ const MAX_EFFORT: u32 = 4;
 pub struct Options {
     /// Relative gap that counts as solved.
     pub precision: f64,
+    /// Whether all plans are tried where there are few; without it they are searched for as many are.
+    pub try_all: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { precision: 1e-4 }
+        Self { precision: 1e-4, try_all: true }
     }
 }
 
@@ -137,6 +140,9 @@ impl Run<'_> {
         self.outcome.bound = bound;
         (self.report)(Event::Bound(bound));
 
+        if self.every_plan(should_stop) {
+            return;
+        }
         let all = Region::merged(&self.regions);
         // Where any link between regions could carry everything, they are no matter.
         let narrow = problem.network.between.iter().copied().fold(f64::INFINITY, f64::min) < bound;

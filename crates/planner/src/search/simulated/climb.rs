@@ -30,7 +30,7 @@ pub(in crate::search) struct Climb {
 impl Tuner<'_, '_, '_> {
     /// Improves the arms until a share of the budget is used, or nothing better is found any more.
     pub(in crate::search) fn climb(&mut self, honour: &Honour<'_>, share: f64) -> Climb {
-        let mut mover = Mover::new(honour.problem, &honour.freedom);
+        let mut mover = Mover::new(honour.problem, &honour.freedom, 0);
         let (mut stale, mut generations) = (0, 0);
         let mut best = self.leaders().first().copied();
         while stale < PATIENCE && !mover.is_stuck() {
