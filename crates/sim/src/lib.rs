@@ -26,5 +26,5 @@ pub use load::{ARRIVAL_INTERVAL, ArrivalProcess, LengthSource, PaperTrace};
 pub use queue::EventQueue;
 pub use random::{MersenneTwister, exponential, gamma};
 pub use scene::{Inputs, PlannedLink, SceneError};
-pub use settings::{KvMode, Limits, LinkMode, OfflineFeed, Policy, Refill, Settings, Window};
+pub use settings::{KvMode, LayerEvents, Limits, LinkMode, OfflineFeed, Policy, Refill, Settings, Window};
 pub use statistics::{Distribution, Series, Summary};

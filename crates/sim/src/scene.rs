@@ -178,6 +178,16 @@ impl Scene {
         Err(SceneError::NoWay(format!("{reached} machines can be reached, none of them leads back")))
     }
 
+    /// Whether every link leads to the first layer of the machine at its end.
+    pub fn enters_at_the_first_layer(&self) -> bool {
+        (0u32..).map(LinkId).take(self.cables.len()).all(|link| {
+            let machine = self.topology.machine_at_end(link);
+            let machine = machine.and_then(|machine| self.machines[machine.index()].as_ref());
+            let Some((machine, layers)) = machine.zip(self.topology.layers_at_end(link)) else { return true };
+            layers.start() == machine.node.layers.start()
+        })
+    }
+
     /// How long prompts take along each link and through the layers at its end: the line through the times of a short and
     /// of a long one.
     pub fn hop_times(&self, settings: &Settings) -> Result<Vec<HopTime>, BatchError> {

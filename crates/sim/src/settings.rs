@@ -100,6 +100,16 @@ pub struct OfflineFeed {
     pub delay: SimTime,
 }
 
+/// How many events the layers of a batch are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerEvents {
+    /// One for each layer.
+    Each,
+    /// One for all of them, where no work enters a machine in the middle of its range and nothing fails. The order of what
+    /// happens at one instant is another one then, so single events differ and figures by chance; such a run is cheaper.
+    Joined,
+}
+
 /// What is measured, and when the run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
@@ -118,6 +128,8 @@ pub struct Settings {
     pub loading: bool,
     /// How machines batch.
     pub batching: Batching,
+    /// How many events the layers of a batch are.
+    pub layer_events: LayerEvents,
     /// Who comes first in a batch.
     pub order: BatchOrder,
     /// What batches may hold.
@@ -165,6 +177,7 @@ impl Settings {
         Self {
             loading: true,
             batching: Batching::LayerWise { fuse: true },
+            layer_events: LayerEvents::Each,
             order: BatchOrder::Arrival,
             limits: Limits::Declared(BatchLimits::UNLIMITED),
             kv: KvMode::Counted,
@@ -213,6 +226,7 @@ impl Settings {
         Self {
             loading: false,
             batching: Batching::WholeRange,
+            layer_events: LayerEvents::Each,
             order: BatchOrder::DecodeFirst,
             limits: Limits::Fixed(limits),
             kv: KvMode::Paged { block_tokens: 16 },

@@ -32,7 +32,7 @@ impl<O: Observer> Simulation<O> {
         done
     }
 
-    /// A layer of a batch will be through.
+    /// A layer of a batch will be through, or all of them.
     fn push_layer(&mut self, now: SimTime, index: u32, time: u64) {
         let extra = match &mut self.jitter {
             Some(random) if time > 0 => super::jitter(random, self.settings.jitter),
@@ -46,7 +46,7 @@ impl<O: Observer> Simulation<O> {
         self.queue.push(end, Event::FinishExecution { machine: index, generation: machine.generation });
     }
 
-    /// A layer of a batch is through.
+    /// A layer of a batch is through, or all of them where they are one event.
     ///
     /// A batch that goes on alone stays one batch for the node, but every layer is an event here: so the order of what
     /// happens at one instant is the same as if the node were asked before each layer.
@@ -57,13 +57,16 @@ impl<O: Observer> Simulation<O> {
             return;
         }
         machine.settle(now);
+        let all = machine.node.running_layers().map_or(0, LayerRange::len);
         let Some(running) = &mut machine.running else { return };
-        running.done += 1;
+        let layers = if self.joins_layers { all } else { 1 };
+        running.done += layers;
         let batch = running.batch;
-        machine.counts.layers += 1;
-        machine.counts.prompt_layers += batch.prefill_tokens;
-        machine.counts.decode_layers += u64::from(batch.decodes);
-        if running.done < machine.node.running_layers().map_or(0, LayerRange::len) {
+        let layers = u64::from(layers);
+        machine.counts.layers += layers;
+        machine.counts.prompt_layers += layers * batch.prefill_tokens;
+        machine.counts.decode_layers += layers * u64::from(batch.decodes);
+        if running.done < all {
             running.between = true;
         } else {
             self.end_batch(now, index);
@@ -136,7 +139,8 @@ impl<O: Observer> Simulation<O> {
         machine.generation = machine.generation.wrapping_add(1);
         machine.running =
             Some(Running { batch, start: now, layer, done: 0, between: false, next: SimTime::ZERO });
-        self.push_layer(now, index, layer.saturating_add(copy));
+        let layers = if self.joins_layers { u64::from(batch.layers.len()) } else { 1 };
+        self.push_layer(now, index, layer.saturating_mul(layers).saturating_add(copy));
         Ok(())
     }
 

@@ -31,6 +31,13 @@ impl Feed {
         matches!(self, Self::Over | Self::Offline { limit: Some(0), .. })
     }
 
+    /// The caches are filled for the first time.
+    fn filled(&mut self) {
+        if let Self::Offline { lengths, .. } = self {
+            lengths.filled();
+        }
+    }
+
     /// Lengths of the next offline request.
     fn next_offline(&mut self) -> Option<(u32, u32)> {
         let Self::Offline { lengths, limit } = self else { return None };
@@ -92,7 +99,11 @@ impl<O: Observer> Simulation<O> {
         let Some(OfflineFeed { refill, delay, .. }) = self.settings.offline else { return };
         let launch = match refill {
             Refill::WhileCacheBelow(most) => {
-                self.coordinator.waiting() == 0 && self.coordinator.expected_kv_usage() <= most
+                let room = self.coordinator.waiting() == 0 && self.coordinator.expected_kv_usage() <= most;
+                if !room {
+                    self.feed.filled();
+                }
+                room
             }
             Refill::OneForOne => whole,
             Refill::WhileNoneWaits => {
@@ -120,6 +131,9 @@ impl<O: Observer> Simulation<O> {
     fn saturate(&mut self, now: SimTime) {
         let saturates =
             matches!(self.settings.offline, Some(OfflineFeed { refill: Refill::WhileNoneWaits, .. }));
+        if saturates && self.coordinator.waiting() > 0 {
+            self.feed.filled();
+        }
         // One at a time: whether another one is due shows when it has been handled.
         if saturates && self.coordinator.waiting() == 0 && self.launching.is_none_or(|launch| launch <= now) {
             let time = SimTime(now.0.saturating_add(1));

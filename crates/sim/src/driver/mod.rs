@@ -35,7 +35,7 @@ use helix_spec::SimTime;
 use crate::queue::EventQueue;
 use crate::random::MersenneTwister;
 use crate::scene::{Inputs, Scene, SceneError, endpoint_of};
-use crate::settings::{Policy, Settings};
+use crate::settings::{LayerEvents, Policy, Settings};
 
 use counts::Counts;
 use event::Event;
@@ -105,6 +105,8 @@ pub struct Simulation<O> {
     launching: Option<SimTime>,
     /// Whether routing learns from the times of links.
     learns: bool,
+    /// Whether all layers of a batch are one event.
+    joins_layers: bool,
     tick: Option<SimTime>,
     /// Kept to save their memory.
     actions: Vec<Action>,
@@ -168,6 +170,9 @@ impl<O: Observer> Simulation<O> {
             awaited: None,
             launching: None,
             learns: matches!(settings.policy, Policy::Swarm | Policy::LatencyAware),
+            joins_layers: settings.layer_events == LayerEvents::Joined
+                && faults.is_empty()
+                && scene.enters_at_the_first_layer(),
             tick: None,
             actions: Vec::new(),
             node_actions: Vec::new(),

@@ -10,7 +10,7 @@ use super::worlds::{MILLISECOND, SECOND, World, max_flow, offline};
 
 /// Two first stages that end at different layers of the second. Everything takes a multiple of 2 ms, so that much happens
 /// at one instant.
-fn world() -> World {
+pub fn world() -> World {
     let mut world = World::new(2, 1, 1_000_000_000);
     world.placement.assign(MachineId(1), LayerRange::new(0, 6).expect("six layers"), 1);
     let machine = |index: u32| Endpoint::Machine(MachineId(index));

@@ -7,6 +7,7 @@ mod exclusive;
 mod failures;
 mod fifo;
 mod fusing;
+mod joined;
 mod kv;
 mod little;
 mod queues;
