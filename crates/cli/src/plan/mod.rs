@@ -39,8 +39,7 @@ use milp::MilpArguments;
 pub use milp::{DEFAULT_LINKS, Prune, parse_prune};
 pub use report::{CandidateReport, CutMember, PlanReport};
 pub use simulation_report::{SimulatedPoint, SimulationReport};
-pub use simulator::batch_times;
-use simulator::{Bench, Simulator, behaviour};
+pub use simulator::{Bench, Simulator, batch_times, behaviour};
 
 /// Who places the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

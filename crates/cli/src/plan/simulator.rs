@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use helix_cost::{Constants, Costs, SmallBatches, TimedCosts, Times};
 use helix_planner::{Effort, Figures, Instance, Measure, Outcome, Trial};
-use helix_sim::{Feed, Inputs, LengthSource, PlannedLink, Progress, Settings, Simulation, Window};
+use helix_sim::{
+    Feed, Inputs, LayerEvents, LengthSource, PlannedLink, Progress, Settings, Simulation, Window,
+};
 use helix_spec::{Cluster, Lengths, ModelShape, SimTime};
 
 use super::{Budget, Cost};
@@ -19,13 +21,23 @@ use crate::simulate::{Flow, Preset, Scheduler, planned_links};
 /// Events between two looks at the clock.
 const SLICE: u64 = 100_000;
 /// Simulated time of a short run, where the cluster is small enough \[s\].
-const SHORT: f64 = 600.0;
+const SHORT: f64 = 400.0;
 /// The same at least: a request lives for minutes, so less would show the beginning only.
-const SHORT_AT_LEAST: f64 = 200.0;
+const SHORT_AT_LEAST: f64 = 150.0;
+/// Share of the runs that choose before anything counts. They begin with requests as they are found under way, so that is
+/// soon over.
+const WARMUP: f64 = 0.375;
+/// Warm-up and window of a run of the report, in short runs: with empty caches at the beginning, as anybody would judge.
+const REPORT: (f64, f64) = (1.5, 3.0);
 /// Events that a short run may have before it is made shorter.
 const SHORT_EVENTS: f64 = 20e6;
 /// Events of the run that finds out how many there are.
 const PROBE: u64 = 400_000;
+
+/// Every delay is up to so much longer. Without it batches of like machines end at the same picosecond, and whether a work that
+/// arrives just then still joins is the same every time: a search finds the plans that such luck helps. As published there is
+/// none, since the figures are to be those of `--preset`.
+const JITTER: SimTime = SimTime(1_000);
 
 /// What threads share.
 #[derive(Clone, Copy)]
@@ -69,11 +81,12 @@ impl<'a> Simulator<'a> {
 
     /// Warm-up and window of a run \[s\].
     pub fn spans(&self, effort: Effort) -> (f64, f64) {
-        let half = self.short.get().copied().unwrap_or(SHORT) / 2.0;
+        let short = self.short.get().copied().unwrap_or(SHORT);
+        let early = |length: f64| (WARMUP * length, (1.0 - WARMUP) * length);
         match effort {
-            Effort::Short => (half, half),
-            Effort::Long => (2.0 * half, 2.0 * half),
-            Effort::Report => (2.0 * half, 4.0 * half),
+            Effort::Short => early(short),
+            Effort::Long => early(2.0 * short),
+            Effort::Report => (REPORT.0 * short, REPORT.1 * short),
         }
     }
 
@@ -87,7 +100,12 @@ impl<'a> Simulator<'a> {
             duration: SimTime::from_seconds(window)?,
             drain: false,
         };
-        Some(Job { links, settings: Settings { window, seed: trial.seed, ..self.behaviour.settings } })
+        let layer_events = match trial.effort {
+            Effort::Short | Effort::Long => LayerEvents::Joined,
+            Effort::Report => LayerEvents::Each,
+        };
+        let settings = Settings { window, layer_events, seed: trial.seed, ..self.behaviour.settings };
+        Some(Job { links, settings })
     }
 
     /// Sets the length of runs by the events at the beginning of one.
@@ -121,6 +139,10 @@ impl Bench<'_> {
         let lengths = match self.lengths {
             Lengths::Trace(trace) => LengthSource::sampled(trace.requests.clone(), trial.seed),
             lengths @ Lengths::Drawn { .. } => LengthSource::new(lengths, trial.seed),
+        };
+        let lengths = match trial.effort {
+            Effort::Short | Effort::Long => lengths.begin_under_way(trial.seed),
+            Effort::Report => lengths,
         };
         let feed = Feed::Offline { lengths: Box::new(lengths), limit: None };
         Simulation::new(&inputs, job.settings, feed, Vec::new(), ()).ok()
@@ -192,6 +214,9 @@ pub fn behaviour(preset: Option<Preset>, lengths: &Lengths) -> Behaviour {
         None => Settings::serving(policy, false, lengths.mean().1),
     };
     settings.saturate();
+    if preset.is_none() {
+        settings.jitter = JITTER;
+    }
     Behaviour { settings, flow: Flow::of(scheduler, preset) }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use helix_spec::{PartialInference, Placement};
-
+use super::alike::{Classes, Key};
+use super::fit::fitted;
 use super::{Effort, Figures, Judges, Mean, Outcome, Trial};
 use crate::Instance;
 use crate::plan::Plan;
@@ -18,27 +18,22 @@ pub(super) struct Arm {
     pub plan: Plan,
     /// What the cheap judge says \[tokens/s\].
     pub estimate: f64,
-    /// Figures of short, long and report runs.
-    pub runs: [Vec<Figures>; 3],
+    /// Seeds and figures of short, long and report runs.
+    pub runs: [Vec<(u64, Figures)>; 3],
     /// It cannot be simulated.
     pub impossible: bool,
 }
 
 impl Arm {
-    /// Mean worth in runs of this effort \[tokens/s\]; below everything without runs.
-    pub fn worth(&self, effort: Effort) -> f64 {
-        self.mean(effort, |run| Some(run.worth())).map_or(f64::NEG_INFINITY, |mean| mean.mean)
-    }
-
-    /// Mean decode rate in runs of this effort \[tokens/s\]; below everything without runs.
-    pub fn rate(&self, effort: Effort) -> f64 {
-        self.mean(effort, |run| Some(run.decode_rate)).map_or(f64::NEG_INFINITY, |mean| mean.mean)
-    }
-
     /// The mean of one figure over the runs of one effort that have it.
     pub fn mean(&self, effort: Effort, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Mean> {
-        let values: Vec<f64> = self.runs[effort as usize].iter().filter_map(figure).collect();
-        Mean::of(&values)
+        let figures = self.runs[effort as usize].iter().map(|(_, figures)| figures);
+        Mean::of(&figures.filter_map(figure).collect::<Vec<f64>>())
+    }
+
+    /// Whether it had a run of this effort and seed.
+    pub fn had(&self, effort: Effort, seed: u64) -> bool {
+        self.runs[effort as usize].iter().any(|(had, _)| *had == seed)
     }
 
     /// The longest effort of which it had runs.
@@ -55,6 +50,8 @@ pub(in crate::search) struct Tuner<'a, 'b, 'c> {
     pub(super) judges: Judges<'a>,
     pub(super) control: &'b mut Control<'c>,
     pub(super) arms: Vec<Arm>,
+    /// Which machines are alike.
+    pub(super) classes: Classes,
     /// Placements that were looked at.
     pub(super) seen: BTreeSet<Key>,
     /// Cost of the runs so far, in short runs.
@@ -80,6 +77,7 @@ impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
             judges,
             control,
             arms: Vec::new(),
+            classes: Classes::new(instance, options.running.is_some()),
             seen: BTreeSet::new(),
             spent: 0,
             trials: 0,
@@ -122,7 +120,7 @@ impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
 
     /// Takes a plan that was not seen before; its index.
     pub(in crate::search) fn add(&mut self, plan: Plan) -> Option<usize> {
-        if !self.seen.insert(key(&plan.placement)) {
+        if !self.seen.insert(self.classes.key(&plan.placement)) {
             return None;
         }
         let estimate = self.judges.estimate.decode_rate(self.instance, &plan.placement, &plan.evaluation);
@@ -143,10 +141,10 @@ impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
             let trial = |&(arm, seed): &(usize, u64)| Trial { plan: &self.arms[arm].plan, seed, effort };
             let trials: Vec<Trial<'_>> = batch.iter().map(trial).collect();
             let outcomes = simulator.measure(&trials);
-            for (&(arm, _), outcome) in batch.iter().zip(outcomes) {
+            for (&(arm, seed), outcome) in batch.iter().zip(outcomes) {
                 match outcome {
                     Outcome::Ran(figures) => {
-                        self.arms[arm].runs[effort as usize].push(figures);
+                        self.arms[arm].runs[effort as usize].push((seed, figures));
                         self.spent += effort.weight();
                         self.trials += 1;
                     }
@@ -163,20 +161,31 @@ impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
     }
 
     fn tell(&mut self) {
-        let best = self.ranked(Effort::Short).first().map(|&arm| self.arms[arm].rate(Effort::Short));
+        let best = self.ranked(Effort::Short).first().copied();
+        let rate = |arm: usize| self.arms[arm].mean(Effort::Short, |run| Some(run.decode_rate));
+        let best = best.and_then(rate).map(|rate| rate.mean);
         if let Some(decode_rate) = best {
             (self.control.report)(SearchEvent::Simulated { runs: self.trials, decode_rate });
         }
     }
 
+    /// A figure of every arm in runs of one effort, as if all had had all seeds; below everything without runs.
+    pub(super) fn fitted(&self, effort: Effort, figure: impl Fn(&Figures) -> Option<f64>) -> Vec<f64> {
+        let runs = |arm: &Arm| {
+            let runs = arm.runs[effort as usize].iter();
+            runs.filter_map(|(seed, figures)| Some((*seed, figure(figures)?))).collect()
+        };
+        let runs: Vec<Vec<(u64, f64)>> = self.arms.iter().map(runs).collect();
+        fitted(&runs).into_iter().map(|worth| worth.unwrap_or(f64::NEG_INFINITY)).collect()
+    }
+
     /// Arms that had runs of this effort, the best first; of equal ones the one that was found first.
     pub(super) fn ranked(&self, effort: Effort) -> Vec<usize> {
+        let worths = self.fitted(effort, |run| Some(run.worth()));
         let had =
             |&arm: &usize| !self.arms[arm].impossible && !self.arms[arm].runs[effort as usize].is_empty();
         let mut ranked: Vec<usize> = (0..self.arms.len()).filter(had).collect();
-        ranked.sort_by(|&a, &b| {
-            self.arms[b].worth(effort).total_cmp(&self.arms[a].worth(effort)).then(a.cmp(&b))
-        });
+        ranked.sort_by(|&a, &b| worths[b].total_cmp(&worths[a]).then(a.cmp(&b)));
         ranked
     }
 
@@ -184,14 +193,4 @@ impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
     pub(in crate::search) fn is_allowed(&self, plan: &Plan) -> bool {
         self.options.max_depth.is_none_or(|most| plan.evaluation.depth() <= most)
     }
-}
-
-/// What tells placements apart: whether requests enter machines in the middle, and who holds which layers.
-pub(super) type Key = (bool, Vec<(u32, u32, u32)>);
-
-pub(super) fn key(placement: &Placement) -> Key {
-    let span = |(id, held): (&helix_spec::MachineId, &helix_spec::Assignment)| {
-        (id.0, held.layers.start(), held.layers.end())
-    };
-    (placement.partial_inference == PartialInference::On, placement.machines.iter().map(span).collect())
 }

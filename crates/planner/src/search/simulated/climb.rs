@@ -1,11 +1,12 @@
 //! Local search with the simulator as its judge.
 //!
-//! Each generation makes neighbours of the few best arms, and gives every neighbour and the best arm itself one short run
-//! of one seed. Neighbours that look better than the best arm's mean get a second run of another seed; only with the mean of
-//! both they compete. The best arm's mean settles with every generation, so a lucky run does not keep its place for long.
+//! Each generation makes neighbours of the few best arms, and gives every neighbour one short run of a seed of which the best
+//! arm had a run, or has one now. Neighbours that look better than the best arm get a second run of another such seed;
+//! only with the mean of both they compete. The best arm gets runs of more seeds as generations go by, so a lucky run does not
+//! keep its place for long.
 
 use super::arms::{Arm, BATCH};
-use super::{Effort, Tuner};
+use super::{Effort, Tuner, seed};
 use crate::packing::Mover;
 use crate::search::honour::Honour;
 
@@ -15,8 +16,6 @@ const PARENTS: usize = 3;
 const PATIENCE: usize = 24;
 /// A first run below the best arm's mean by more than this share is not followed by a second one.
 const NEARLY: f64 = 0.99;
-/// First seed of the generations.
-const SEEDS: u64 = 1000;
 
 /// How far local search came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,28 +36,27 @@ impl Tuner<'_, '_, '_> {
             if self.runs_until(share) < BATCH {
                 return Climb { generations, settled: false };
             }
-            let seed = SEEDS + 2 * generations as u64;
             let leaders = self.leaders();
             let Some(&leader) = leaders.first() else { break };
-            let children: Vec<usize> = (1..BATCH)
+            let seeds = [seed(generations), seed(generations + 1)];
+            let known = self.arms[leader].had(Effort::Short, seeds[0]);
+            let children: Vec<usize> = (usize::from(!known)..BATCH)
                 .filter_map(|slot| {
-                    let parent = (slot.trailing_zeros() as usize).min(PARENTS - 1).min(leaders.len() - 1);
+                    let parent =
+                        ((slot + 1).trailing_zeros() as usize).min(PARENTS - 1).min(leaders.len() - 1);
                     self.neighbour(leaders[parent], &mut mover, honour)
                 })
                 .collect();
             if children.is_empty() {
                 break;
             }
-            let mut jobs = vec![(leader, seed)];
-            jobs.extend(children.iter().map(|&child| (child, seed)));
-            if !self.run(&jobs, Effort::Short) {
+            if !self.run_beside(leader, &children, seeds[0]) {
                 return Climb { generations, settled: false };
             }
-            let bar = self.arms[leader].worth(Effort::Short) * NEARLY;
-            let good = |&&child: &&usize| self.arms[child].worth(Effort::Short) >= bar;
-            let again: Vec<(usize, u64)> =
-                children.iter().filter(good).map(|&child| (child, seed + 1)).collect();
-            if !self.run(&again, Effort::Short) {
+            let worths = self.fitted(Effort::Short, |run| Some(run.worth()));
+            let good = |child: &usize| worths[*child] >= worths[leader] * NEARLY;
+            let again: Vec<usize> = children.iter().copied().filter(good).collect();
+            if !again.is_empty() && !self.run_beside(leader, &again, seeds[1]) {
                 return Climb { generations, settled: false };
             }
             let now = self.leaders().first().copied();
@@ -67,6 +65,14 @@ impl Tuner<'_, '_, '_> {
             generations += 1;
         }
         Climb { generations, settled: true }
+    }
+
+    /// Short runs of one seed for these arms, and for the best one unless it had it.
+    fn run_beside(&mut self, leader: usize, arms: &[usize], seed: u64) -> bool {
+        let leader = Some(leader).filter(|&arm| !self.arms[arm].had(Effort::Short, seed));
+        let jobs: Vec<(usize, u64)> =
+            leader.into_iter().chain(arms.iter().copied()).map(|arm| (arm, seed)).collect();
+        self.run(&jobs, Effort::Short)
     }
 
     /// The best arms that had two short runs at least, the best first; where none had two, those that had one.

@@ -1,6 +1,6 @@
 //! Successive halving: one short run for every candidate, another one for the better half, and so on.
 
-use super::{Effort, Tuner};
+use super::{Effort, Tuner, seed};
 
 /// Candidates at most; the estimate leaves out the others.
 const MOST_CANDIDATES: usize = 32;
@@ -12,11 +12,6 @@ const FEWEST: usize = 2;
 const LEFT: usize = 4;
 /// Candidates that are run first, to learn what a run costs.
 const PROBES: usize = 2;
-
-/// Seed of a round of halving.
-fn seed(round: usize) -> u64 {
-    1 + round as u64
-}
 
 impl Tuner<'_, '_, '_> {
     /// Sorts out candidates, `kept` of them never; false if there is none, or no time to run even the first few.

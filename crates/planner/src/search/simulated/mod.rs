@@ -10,9 +10,11 @@
 //! come from seeds that had no part in choosing it. All decisions follow from the runs and the share of the budget that is
 //! used; with a limit on runs instead of time the result is the same on every machine.
 
+mod alike;
 mod arms;
 mod candidates;
 mod climb;
+mod fit;
 mod halving;
 mod interleave;
 mod neighbours;
@@ -29,6 +31,14 @@ pub(super) use neighbours::STEADY_SEARCH;
 
 use super::Evaluate;
 use crate::plan::Plan;
+
+/// Seeds of short runs: few, so that plans are compared in runs of the same seeds.
+const SHORT_SEEDS: usize = 8;
+
+/// Seed of the short runs of a round.
+fn seed(round: usize) -> u64 {
+    1 + (round % SHORT_SEEDS) as u64
+}
 
 /// How long a run is. What that means in simulated seconds is the simulator's business; the costs have the ratio of
 /// [`Effort::weight`].
@@ -49,7 +59,7 @@ impl Effort {
         match self {
             Self::Short => 1,
             Self::Long => 2,
-            Self::Report => 3,
+            Self::Report => 5,
         }
     }
 }

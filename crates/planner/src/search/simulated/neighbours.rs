@@ -1,7 +1,6 @@
 //! Small changes of a plan that are worth a run: stages in another order, other machines or lengths for a stage.
 
 use super::Tuner;
-use super::arms::key;
 use crate::evaluation::evaluate;
 use crate::packing::{Mover, evaluate as flow_of};
 use crate::plan::Plan;
@@ -33,12 +32,12 @@ impl Tuner<'_, '_, '_> {
         for _ in 0..TRIES {
             let Some(next) = mover.rearrange(&spans) else { continue };
             let placement = honour.place(self.instance, &next, partial);
-            if self.seen.contains(&key(&placement)) {
+            if self.seen.contains(&self.classes.key(&placement)) {
                 continue;
             }
             let enough = flow_of(honour.problem, &next).is_ok_and(|carried| carried >= flow * KEPT_FLOW);
             if !enough || self.instance.demands().unmet(&placement).is_some() {
-                self.seen.insert(key(&placement));
+                self.seen.insert(self.classes.key(&placement));
                 continue;
             }
             let Ok(evaluation) = evaluate(self.instance, &placement) else { continue };

@@ -11,7 +11,7 @@ const LONG_SEEDS: [u64; 2] = [500, 501];
 /// Seeds of the report.
 const REPORT_SEEDS: [u64; 3] = [900_001, 900_002, 900_003];
 /// Points of the front that get a run of the report, besides the chosen one.
-const MOST_POINTS: usize = 6;
+const MOST_POINTS: usize = 4;
 /// Short runs of a point of the front, at least.
 const POINT_RUNS: usize = 2;
 /// Share of the budget that is kept for the end, at most.
@@ -86,10 +86,9 @@ impl Tuner<'_, '_, '_> {
         let runs = |arm: usize| self.arms[arm].runs[Effort::Long as usize].len();
         let all_ran = finalists.iter().all(|&arm| runs(arm) == runs(finalists[0]) && runs(arm) > 0);
         let effort = if all_ran { Effort::Long } else { Effort::Short };
-        let mut ranked: Vec<(Plan, f64)> = finalists
-            .iter()
-            .map(|&arm| (self.arms[arm].plan.clone(), self.arms[arm].worth(effort)))
-            .collect();
+        let worths = self.fitted(effort, |run| Some(run.worth()));
+        let mut ranked: Vec<(Plan, f64)> =
+            finalists.iter().map(|&arm| (self.arms[arm].plan.clone(), worths[arm])).collect();
         ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
         ranked
     }
@@ -121,21 +120,21 @@ impl Tuner<'_, '_, '_> {
 
     fn shown_rate(&self, arm: usize) -> f64 {
         let arm = &self.arms[arm];
-        arm.longest().map_or(f64::NEG_INFINITY, |effort| arm.rate(effort))
+        let rate = arm.longest().and_then(|effort| arm.mean(effort, |run| Some(run.decode_rate)));
+        rate.map_or(f64::NEG_INFINITY, |rate| rate.mean)
     }
 
     /// Arms that no other beats in both rate and latency, by the means of short runs.
     fn front(&self, chosen: usize) -> Vec<usize> {
-        let latency = |arm: usize| {
-            let mean = self.arms[arm].mean(Effort::Short, |run| run.decode_latency);
-            mean.map_or(f64::INFINITY, |mean| mean.mean)
-        };
+        let rates = self.fitted(Effort::Short, |run| Some(run.decode_rate));
+        let latencies = self.fitted(Effort::Short, |run| run.decode_latency);
+        let latency =
+            |arm: usize| Some(latencies[arm]).filter(|latency| *latency > 0.0).unwrap_or(f64::INFINITY);
         let had = |arm: &usize| self.arms[*arm].runs[Effort::Short as usize].len() >= POINT_RUNS;
         let mut least = f64::INFINITY;
         let mut front = Vec::new();
         let mut ranked: Vec<usize> = self.ranked(Effort::Short).into_iter().filter(had).collect();
-        ranked
-            .sort_by(|&a, &b| self.arms[b].rate(Effort::Short).total_cmp(&self.arms[a].rate(Effort::Short)));
+        ranked.sort_by(|&a, &b| rates[b].total_cmp(&rates[a]));
         for arm in ranked {
             let better = latency(arm) < least;
             least = least.min(latency(arm));
