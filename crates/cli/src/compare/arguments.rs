@@ -82,9 +82,13 @@ pub struct Arguments {
     /// The first seed
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// How long each planner may search
+    /// How long each planner may search, simulated runs not counted
     #[arg(long, value_parser = parse_budget, default_value = "10s")]
     pub budget: Duration,
+    /// Short simulated runs by which `auto` chooses among plans, as `helix plan --simulations` does; with 0 a cheap estimate
+    /// chooses
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub simulations: u32,
     /// Runs at a time; as many as there are processors unless said. The figures do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -96,6 +100,15 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// What is said of the planner that searches, where it takes part.
+    pub fn how_auto_plans(&self) -> Option<String> {
+        let takes_part = self.planners().contains(&Contestant::Auto);
+        takes_part.then(|| match self.simulations {
+            0 => "auto: the plan was chosen by a cheap estimate (`--simulations 0`), where `helix plan` simulates".to_owned(),
+            runs => format!("auto: the plan was chosen with {runs} short simulated runs (`--simulations {runs}`)"),
+        })
+    }
+
     /// The planners that take part.
     pub fn planners(&self) -> Vec<Contestant> {
         use Contestant::{Auto, Homogeneous, Petals, Separate, Swarm};

@@ -12,7 +12,7 @@ mod text;
 use std::io::Write as _;
 use std::time::Duration;
 
-use helix_spec::{Arrivals, ModelShape, RequestsPerSecond, load_cluster_named};
+use helix_spec::{Arrivals, Lengths, ModelShape, RequestsPerSecond, load_cluster_named};
 
 use crate::exit_codes::{Failure, Kind};
 use crate::files;
@@ -35,17 +35,17 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let (lengths, untimed) = load_of(arguments)?;
     // A week: only its handling of Ctrl-C is wanted here.
     let _handler = Budget::start(Duration::from_hours(7 * 24))?;
-    let contenders = plans::contenders(arguments, &cluster, &model, lengths)?;
+    let contenders = plans::contenders(arguments, &cluster, &model, &lengths)?;
     let mut shared = Shared { arguments, cluster: &cluster, model: &model, rate: None };
     let seeds: Vec<u64> = (0..arguments.seeds).map(|index| arguments.seed.wrapping_add(index)).collect();
     let mut rows = Vec::new();
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = arguments.how_auto_plans().into_iter().collect();
     if arguments.mode.contains(&Mode::Offline) {
         rows.extend(simulate_all(&shared, &contenders, Mode::Offline, &seeds));
     }
     if arguments.mode.contains(&Mode::Online) {
         if untimed {
-            shared.rate = online_rate(&rows, lengths.1);
+            shared.rate = online_rate(&rows, lengths.mean().1);
             match shared.rate {
                 Some(rate) => notes.push(format!(
                     "online requests come at {:.3} a second: {ONLINE_SHARE} of what {} serves offline under {}",
@@ -100,9 +100,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Mean lengths of the load, and whether it has no times of its own. Read once here, so that a wrong file is an error and
+/// Lengths of the load, and whether it has no times of its own. Read once here, so that a wrong file is an error and
 /// not a row.
-fn load_of(arguments: &Arguments) -> Result<((f64, f64), bool), Failure> {
+fn load_of(arguments: &Arguments) -> Result<(Lengths, bool), Failure> {
     let mode = if arguments.load.rate.is_some() { Mode::Online } else { Mode::Offline };
     let workload = simulate::workload(&arguments.load, mode)?;
     if arguments.load.rate.is_some() && !arguments.mode.contains(&Mode::Online) {
@@ -117,7 +117,7 @@ fn load_of(arguments: &Arguments) -> Result<((f64, f64), bool), Failure> {
              whose throughput then gives the rate",
         ));
     }
-    Ok((workload.lengths.mean(), untimed))
+    Ok((workload.lengths, untimed))
 }
 
 /// Every placement under every scheduler.

@@ -3,13 +3,14 @@
 use helix_cost::layout::adopt_layouts;
 use helix_cost::{Costs, OperatingAssumptions};
 use helix_planner::{
-    Control, Instance, LittleLaw, Objective, SearchOptions, evaluate, plan_auto, plan_baseline,
+    Control, Instance, Judges, LittleLaw, Measure, Objective, SearchOptions, evaluate, plan_baseline,
+    plan_with,
 };
-use helix_spec::{Cluster, ModelShape, PartialInference, Placement};
+use helix_spec::{Cluster, Lengths, ModelShape, PartialInference, Placement};
 
 use super::arguments::{Arguments, Contestant};
 use crate::exit_codes::{Failure, Kind};
-use crate::plan::Budget;
+use crate::plan::{Bench, Budget, Simulator, batch_times, behaviour};
 use crate::simulate::name_of;
 
 /// Share of the cache that admission fills; see `helix plan`.
@@ -30,7 +31,7 @@ pub fn contenders(
     arguments: &Arguments,
     cluster: &Cluster,
     model: &ModelShape,
-    lengths: (f64, f64),
+    lengths: &Lengths,
 ) -> Result<Vec<Contender>, Failure> {
     let costs = Costs::for_requests(cluster, model, arguments.cost.into(), OperatingAssumptions::default());
     let costs = costs.map_err(|error| Failure::new(Kind::BadInput, error))?;
@@ -74,17 +75,28 @@ fn name_apart(contenders: &mut [Contender]) {
 }
 
 fn place(
-    (instance, times): (&Instance<'_>, &Costs),
+    (instance, costs): (&Instance<'_>, &Costs),
     planner: Contestant,
     arguments: &Arguments,
-    (prompt, output): (f64, f64),
+    lengths: &Lengths,
 ) -> Result<Placement, String> {
     if let Some(baseline) = planner.baseline() {
         let plan = plan_baseline(instance, baseline).map_err(|error| error.to_string())?;
         return Ok(plan.placement);
     }
     let budget = Budget::start(arguments.budget).map_err(|failure| failure.message)?;
-    let judge = LittleLaw { times, prompt, output, filled: FILLED_CACHE };
+    let (prompt, output) = lengths.mean();
+    let judge = LittleLaw { times: costs, prompt, output, filled: FILLED_CACHE };
+    let (cluster, model) = (instance.cluster, instance.model);
+    let times = batch_times(cluster, model, arguments.cost, arguments.preset);
+    let bench = Bench { cluster, costs, times: &times, lengths, deadline: None };
+    let simulator = Simulator::new(instance, bench, behaviour(arguments.preset, lengths));
+    let simulates = arguments.simulations > 0;
+    let judges = Judges {
+        estimate: &judge,
+        simulator: simulates.then_some(&simulator as &dyn Measure),
+        most_runs: simulates.then_some(arguments.simulations),
+    };
     let options = SearchOptions {
         objective: Objective::Steady,
         partial: PartialInference::Off,
@@ -92,7 +104,7 @@ fn place(
         running: None,
     };
     let mut control = Control { used: &mut || budget.used(), report: &mut |event| budget.show(&event) };
-    let found = plan_auto(instance, options, &judge, &mut control);
+    let found = plan_with(instance, options, judges, &mut control);
     // The line of progress ends with the search.
     budget.seconds();
     found.map(|found| found.plan.placement).map_err(|error| error.to_string())
