@@ -251,6 +251,13 @@ fn machines_fail_and_recover() {
     );
     let report = files.json(&["--faults", &path]);
     assert!(notes(&report).contains("no machine is left for 20 of the layers 16..36"), "{}", notes(&report));
+    let path = faults(
+        "{ at = \"9000 s\", machine = \"second\", fails = true }, { at = \"9000 s\", machine = \"third\", fails = true },",
+    );
+    let report = files.json(&["--faults", &path]);
+    let notes = notes(&report);
+    assert!(notes.contains("the fault at 9000 s and 1 later ones never happens"), "{notes}");
+    assert!(!notes.contains("no machine is left"), "{notes}");
     let path = faults("{ at = \"10 s\", machine = \"secund\", fails = true },");
     let error = files.refused(&["--faults", &path], 3);
     assert!(error.contains("did you mean `second`"), "{error}");

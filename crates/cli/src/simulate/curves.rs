@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 1100.0;
-const HEIGHT: f64 = 220.0;
+const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 70.0;
-const BOTTOM: f64 = 28.0;
-const TOP: f64 = 12.0;
+const BOTTOM: f64 = 40.0;
+/// Room for the unit of the y axis above the topmost line.
+const TOP: f64 = 24.0;
 
 /// Colours of runs: Okabe and Ito's.
 pub const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c3e"];
@@ -49,14 +50,15 @@ pub fn chart(curves: &[Curve<'_>], x_unit: &str, y_unit: &str) -> String {
             level + 4.0,
             short(most_y * part),
             x(most_x * part).min(WIDTH - 20.0),
-            HEIGHT - 10.0,
+            HEIGHT - BOTTOM + 16.0,
             short(most_x * part),
         );
     }
     let _ = writeln!(
         svg,
-        "<text x=\"4\" y=\"10\" fill=\"currentColor\" opacity=\".7\">{y_unit}</text>\
-         <text x=\"{WIDTH}\" y=\"{HEIGHT}\" text-anchor=\"end\" fill=\"currentColor\" opacity=\".7\">{x_unit}</text>"
+        "<text x=\"4\" y=\"11\" fill=\"currentColor\" opacity=\".7\">{y_unit}</text>\
+         <text x=\"{WIDTH}\" y=\"{:.1}\" text-anchor=\"end\" fill=\"currentColor\" opacity=\".7\">{x_unit}</text>",
+        HEIGHT - 6.0
     );
     for curve in curves {
         let points: Vec<String> =

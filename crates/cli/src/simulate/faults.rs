@@ -12,7 +12,7 @@
 
 use std::path::Path;
 
-use helix_sim::{Fault, FaultKind, PlannedLink};
+use helix_sim::{Fault, FaultKind, PlannedLink, Window};
 use helix_spec::{
     COORDINATOR, Cluster, Endpoint, FileError, MAX_DESCRIPTION_BYTES, MachineId, Placement, SimTime, Source,
     nearest, parse_toml, read_text,
@@ -101,8 +101,24 @@ fn machine(name: &str, cluster: &Cluster) -> Result<MachineId, String> {
     })
 }
 
+/// What is to be said of them: when no machine is left for some layers, and which the run does not live to see.
+pub fn notes(faults: &[Fault], window: &Window, (cluster, placement): (&Cluster, &Placement)) -> Vec<String> {
+    let end = SimTime(window.warmup.0.saturating_add(window.duration.0));
+    let seen = faults.partition_point(|fault| window.drain || fault.at <= end);
+    let mut notes = layers_without_holder(&faults[..seen], cluster, placement);
+    if let [first, others @ ..] = &faults[seen..] {
+        let more =
+            if others.is_empty() { String::new() } else { format!(" and {} later ones", others.len()) };
+        notes.push(format!(
+            "the fault at {}{more} never happens: the run ends at {end}; give a longer `--duration`",
+            first.at
+        ));
+    }
+    notes
+}
+
 /// From when on some layers have no machine left, if that happens.
-pub fn layers_without_holder(faults: &[Fault], cluster: &Cluster, placement: &Placement) -> Vec<String> {
+fn layers_without_holder(faults: &[Fault], cluster: &Cluster, placement: &Placement) -> Vec<String> {
     let mut lost = vec![false; cluster.machines.len()];
     let mut notes = Vec::new();
     for fault in faults {

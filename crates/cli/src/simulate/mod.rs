@@ -65,8 +65,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         Format::Json => output.json(&report)?,
         Format::Text => {
             text::write(output, &report)?;
-            for path in written {
-                writeln!(output, "\nwrote {}", path.display())?;
+            for (index, path) in written.iter().enumerate() {
+                let gap = if index == 0 { "\n" } else { "" };
+                writeln!(output, "{gap}wrote {}", path.display())?;
             }
         }
     }

@@ -274,7 +274,8 @@ pub fn outcome_name(outcome: helix_scheduler::coordinator::Outcome) -> &'static 
 fn notes(setup: &Setup, report: &Report, interrupted: bool) -> Vec<String> {
     let mut notes = setup.notes.clone();
     if interrupted {
-        notes.push(format!("stopped by the user after {} of simulated time", report.simulated));
+        notes
+            .push(format!("stopped by the user after {:.0} s of simulated time", report.simulated.seconds()));
     }
     for (outcome, count) in &report.rejections {
         notes.push(format!("{count} requests ended without an answer: {}", outcome_name(*outcome)));

@@ -116,7 +116,7 @@ impl Setup {
         let settings = settings(arguments, mode, &workload);
         check_window(&settings.window)?;
         let mut notes: Vec<String> = costs.note().map(str::to_owned).into_iter().collect();
-        notes.extend(faults::layers_without_holder(&faults, &cluster, &placement));
+        notes.extend(faults::notes(&faults, &settings.window, (&cluster, &placement)));
         if let (Mode::Online, Lengths::Trace(trace), Arrivals::Trace { speed }) =
             (mode, &workload.lengths, workload.arrivals)
         {
