@@ -75,7 +75,8 @@ impl ApiError {
         let message = error.to_string();
         match error {
             SubmitError::Parameter { name, .. } => Self::parameter(name, message),
-            SubmitError::EmptyPrompt | SubmitError::UnknownToken { .. } => Self::parameter(prompt, message),
+            SubmitError::EmptyPrompt => Self::parameter(prompt, message),
+            SubmitError::UnknownToken { of, .. } => Self::parameter(of.unwrap_or(prompt), message),
             SubmitError::TooLong { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, Some("context_length_exceeded"), message).of(prompt)
             }

@@ -20,6 +20,7 @@ mod prompt;
 pub mod request;
 mod router;
 mod stalls;
+mod tokens;
 
 pub use connections::{ServeError, serve};
 pub use error::ApiError;

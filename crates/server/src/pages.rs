@@ -110,7 +110,7 @@ pub async fn metrics(State(app): State<App>) -> Result<Response<Body>, ApiError>
 }
 
 /// A JSON answer.
-fn json(value: &impl Serialize) -> Result<Response<Body>, ApiError> {
+pub fn json(value: &impl Serialize) -> Result<Response<Body>, ApiError> {
     let bytes = serde_json::to_vec(value)
         .map_err(|error| ApiError::internal(format!("the answer cannot be written: {error}")))?;
     Ok(json_bytes(bytes))

@@ -29,8 +29,14 @@ impl Prompts {
         Ok(Self { service, template, turns: Arc::new(Semaphore::new(MAX_AT_A_TIME)) })
     }
 
-    /// Tokens of a conversation; `open` opens the assistant's turn at its end.
-    pub async fn chat(&self, messages: Vec<ChatMessage>, open: bool) -> Result<Vec<u32>, ApiError> {
+    /// Tokens of a conversation; `open` opens the assistant's turn at its end, `special` adds the tokens around a text to
+    /// those that the template writes.
+    pub async fn chat(
+        &self,
+        messages: Vec<ChatMessage>,
+        open: bool,
+        special: bool,
+    ) -> Result<Vec<u32>, ApiError> {
         let Some(template) = self.template.clone() else {
             let name = &self.service.model().name;
             let message =
@@ -48,8 +54,7 @@ impl Prompts {
                         .of("messages")
                 }
             })?;
-            // The template writes the special tokens itself.
-            encode(&service, &text, false, "messages")
+            encode(&service, &text, special, "messages")
         })
         .await
     }
@@ -72,8 +77,14 @@ impl Prompts {
         }
     }
 
+    /// Tokens of a text.
+    pub async fn text(&self, text: String, special: bool) -> Result<Vec<u32>, ApiError> {
+        let service = self.service.clone();
+        self.apart(move || encode(&service, &text, special, "prompt")).await
+    }
+
     /// Runs `work` where it holds up nobody else.
-    async fn apart<T: Send + 'static>(
+    pub async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {

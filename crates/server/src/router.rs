@@ -22,7 +22,7 @@ use crate::choices::Choices;
 use crate::metrics::Metrics;
 use crate::prompt::Prompts;
 use crate::request::{ChatRequest, CompletionRequest, Shared};
-use crate::{ApiError, Options, body, pages};
+use crate::{ApiError, Options, body, pages, tokens};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Names the parameters of a request that nobody here knows.
@@ -36,13 +36,13 @@ pub struct App {
     pub service: Service,
     pub metrics: Metrics,
     pub options: Arc<Options>,
-    prompts: Prompts,
+    pub prompts: Prompts,
     keys: Arc<Vec<Digest>>,
 }
 
 /// The id of a request: the client's own, or one made here.
 #[derive(Clone)]
-struct RequestId(HeaderValue);
+pub struct RequestId(HeaderValue);
 
 /// All paths.
 pub fn router(service: Service, options: Arc<Options>) -> Result<Router, FileError> {
@@ -60,6 +60,8 @@ pub fn router(service: Service, options: Arc<Options>) -> Result<Router, FileErr
         .route("/v1/models/{*id}", get(pages::model))
         .route("/v1/chat/completions", post(chat))
         .route("/v1/completions", post(completion))
+        .route("/tokenize", post(tokens::tokenize))
+        .route("/detokenize", post(tokens::detokenize))
         .method_not_allowed_fallback(wrong_method)
         .fallback(no_path)
         .layer(from_fn_with_state(app.clone(), around))
@@ -158,21 +160,21 @@ impl App {
         } else {
             pages::json_bytes(whole(&head, choices).await?)
         };
-        if let Some(ignored) = ignored_header(&shared.ignored) {
-            response.headers_mut().insert(IGNORED, ignored);
-        }
+        name_ignored(&mut response, &shared.ignored);
         Ok(response)
     }
 }
 
-/// Names that nobody knows, as far as they are fit for a header.
-fn ignored_header(names: &[String]) -> Option<HeaderValue> {
+/// Names the parameters that nobody knows, as far as they are fit for a header.
+pub fn name_ignored(response: &mut Response<Body>, names: &[String]) {
     let fit = |name: &&String| {
         (1..=64).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
     };
     let names: Vec<&str> = names.iter().filter(fit).take(16).map(String::as_str).collect();
-    (!names.is_empty()).then(|| HeaderValue::from_str(&names.join(", ")).ok()).flatten()
+    if let (false, Ok(names)) = (names.is_empty(), HeaderValue::from_str(&names.join(", "))) {
+        response.headers_mut().insert(IGNORED, names);
+    }
 }
 
 async fn chat(State(app): State<App>, request: Request) -> Result<Response<Body>, ApiError> {
@@ -181,7 +183,8 @@ async fn chat(State(app): State<App>, request: Request) -> Result<Response<Body>
     drop(bytes);
     shared.fill(&app.service.model().sampling);
     app.check_model(shared.model.as_deref())?;
-    let tokens = app.prompts.chat(messages, open_answer).await?;
+    // The template writes the special tokens itself.
+    let tokens = app.prompts.chat(messages, open_answer, false).await?;
     app.answer(Form::Chat, &id, &shared, (vec![tokens], Vec::new())).await
 }
 
@@ -206,7 +209,7 @@ async fn completion(State(app): State<App>, request: Request) -> Result<Response
 }
 
 /// A request's id and its body.
-async fn take(app: &App, request: Request) -> Result<(RequestId, bytes::Bytes), ApiError> {
+pub async fn take(app: &App, request: Request) -> Result<(RequestId, bytes::Bytes), ApiError> {
     let (parts, content) = request.into_parts();
     let id = parts.extensions.get::<RequestId>().cloned();
     let id = id.ok_or_else(|| ApiError::internal("the request has no id"))?;

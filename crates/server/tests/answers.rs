@@ -45,6 +45,23 @@ async fn completions_are_streamed_with_their_prompts() {
 }
 
 #[tokio::test]
+async fn each_answer_begins_with_its_own_prompt() {
+    let server = Server::start(Options::default()).await;
+    for stream in [false, true] {
+        let body = json!({"prompt": ["ab", "c"], "n": 2, "echo": true, "max_tokens": 2, "stream": stream});
+        let answer = server.complete(&body.to_string()).await;
+        let lines = answer.body.lines().map(|line| line.strip_prefix("data: ").unwrap_or(line));
+        let chunks = lines.filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let mut texts = vec![String::new(); 4];
+        for choice in chunks.flat_map(|chunk| chunk["choices"].as_array().unwrap().clone()) {
+            let index = usize::try_from(choice["index"].as_u64().unwrap()).unwrap();
+            texts[index].push_str(choice["text"].as_str().unwrap());
+        }
+        assert_eq!(texts, ["abAB", "abAB", "cC", "cC"], "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn log_probabilities_come_in_the_form_of_each_api() {
     let server = Server::start(Options::default()).await;
     let answer = server

@@ -7,7 +7,7 @@ use helix_runtime::service::Readiness;
 use helix_server::Options;
 
 /// Body of a completion, then param and code, then words of the message.
-const COMPLETIONS: [(&str, &str, &str); 44] = [
+const COMPLETIONS: [(&str, &str, &str); 49] = [
     ("", "- -", "line 1 column 0"),
     ("{\"prompt\": \"a\"", "- -", "line 1 column 14"),
     ("[1, 2]", "- -", "expected a JSON object"),
@@ -66,6 +66,12 @@ const COMPLETIONS: [(&str, &str, &str); 44] = [
         "log-probabilities of a prompt",
     ),
     (r#"{"prompt": "a", "seed": 1.5}"#, "seed -", "seed is 1.5"),
+    // As it was given, not as a rounded number.
+    (r#"{"prompt": "a", "seed": 18446744073709551616}"#, "seed -", "seed is 18446744073709551616, allowed"),
+    (r#"{"prompt": "a", "seed": -9223372036854775809}"#, "seed -", "seed is -9223372036854775809, allowed"),
+    (r#"{"prompt": "a", "logit_bias": {"300": 1}}"#, "logit_bias -", "token 300 is not in the vocabulary"),
+    (r#"{"prompt": "a", "stop_token_ids": [300]}"#, "stop_token_ids -", "token 300 is not in the vocabulary"),
+    (r#""what stands here instead of an object""#, "- -", "expected a JSON ob… at line 1 column 39"),
     (r#"{"prompt": "a", "stream_options": {}}"#, "stream_options -", "only together with stream"),
     (r#"{"prompt": "a", "suffix": "b"}"#, "suffix unsupported_parameter", "does not support suffix"),
 ];
@@ -150,6 +156,19 @@ async fn bytes_that_are_no_text_are_refused_with_their_place() {
     let many: Vec<String> = (0..300).map(|number| format!("\"p{number}\": 1")).collect();
     let many = server.complete(&format!("{{{}}}", many.join(","))).await.error();
     assert!(many.2.contains("more than 256 parameters"), "{many:?}");
+    let ids: Vec<String> = (0..100_000).map(|token| format!("\"{token}\": 1")).collect();
+    let many = server
+        .complete(&format!("{{\"prompt\": \"a\", \"logit_bias\": {{{}}}}}", ids.join(",")))
+        .await
+        .error();
+    assert!(many.2.contains("it has more entries") && many.2.contains("at most 1024"), "{many:?}");
+    let ones = vec!["1"; 100_000].join(",");
+    let many = server.complete(&format!("{{\"prompt\": \"a\", \"stop_token_ids\": [{ones}]}}")).await.error();
+    assert_eq!(many.2, "stop_token_ids is 100000 entries, allowed: 16 entries at most");
+    let text = "x".repeat(100_000);
+    let biases = format!("{{\"prompt\": \"a\", \"logit_bias\": {{\"5\": \"{text}\"}}}}");
+    let long = server.complete(&biases).await.error();
+    assert!(long.2.len() < 400 && long.2.contains("at line 1 column"), "{long:?}");
     let long =
         server.complete(&format!("{{\"prompt\": \"a\", \"n\": \"{}\"}}", "x".repeat(100_000))).await.error();
     assert!(long.2.len() < 300, "{long:?}");

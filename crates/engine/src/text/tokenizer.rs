@@ -70,6 +70,14 @@ impl Tokenizer {
         self.inner.decode(tokens, true).map_err(|error| TextError::Decode(error.to_string()))
     }
 
+    /// Text of tokens, the special ones by their names.
+    ///
+    /// # Errors
+    /// [`TextError::Decode`].
+    pub fn decode_all(&self, tokens: &[u32]) -> Result<String, TextError> {
+        self.inner.decode(tokens, false).map_err(|error| TextError::Decode(error.to_string()))
+    }
+
     /// The number of a token by its text.
     #[must_use]
     pub fn token(&self, text: &str) -> Option<u32> {

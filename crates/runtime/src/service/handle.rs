@@ -191,9 +191,11 @@ impl Service {
             return Err(SubmitError::EmptyPrompt);
         }
         let vocab = self.model.vocab;
-        let named = request.sampling.logit_bias.iter().map(|(token, _)| token).chain(&request.stop.tokens);
-        if let Some(&token) = request.prompt.iter().chain(named).find(|&&token| token >= vocab) {
-            return Err(SubmitError::UnknownToken { token, vocab });
+        let biased = request.sampling.logit_bias.iter().map(|(token, _)| (Some("logit_bias"), *token));
+        let stops = request.stop.tokens.iter().map(|token| (Some("stop_token_ids"), *token));
+        let mut named = request.prompt.iter().map(|token| (None, *token)).chain(biased).chain(stops);
+        if let Some((of, token)) = named.find(|(_, token)| *token >= vocab) {
+            return Err(SubmitError::UnknownToken { of, token, vocab });
         }
         if request.max_tokens == Some(0) {
             let (found, allowed) = ("0".to_owned(), "1 or more");

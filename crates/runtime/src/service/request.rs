@@ -107,9 +107,14 @@ impl Stop {
 
     /// Finds the first entry outside the limits.
     pub fn check(&self) -> Result<(), SubmitError> {
-        let entries = self.texts.len().max(self.tokens.len());
-        if entries > Self::MAX_ENTRIES {
-            return Err(SubmitError::parameter("stop", &format!("{entries} entries"), "16 entries at most"));
+        for (name, entries) in [("stop", self.texts.len()), ("stop_token_ids", self.tokens.len())] {
+            if entries > Self::MAX_ENTRIES {
+                return Err(SubmitError::parameter(
+                    name,
+                    &format!("{entries} entries"),
+                    "16 entries at most",
+                ));
+            }
         }
         for text in &self.texts {
             if text.is_empty() || text.len() > Self::MAX_TEXT_BYTES {
@@ -169,6 +174,8 @@ pub enum SubmitError {
     /// A token that the model does not have.
     #[error("token {token} is not in the vocabulary of {vocab} tokens")]
     UnknownToken {
+        /// The parameter that names it; `None` for the prompt.
+        of: Option<&'static str>,
         /// The token.
         token: u32,
         /// Size of the vocabulary.

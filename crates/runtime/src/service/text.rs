@@ -37,6 +37,18 @@ impl TextModel {
         self.tokenizer.decode(tokens).unwrap_or_default()
     }
 
+    /// Text of tokens, special ones by name.
+    #[must_use]
+    pub fn decode_all(&self, tokens: &[u32]) -> String {
+        self.tokenizer.decode_all(tokens).unwrap_or_default()
+    }
+
+    /// How the vocabulary writes a token; `None` where it has none of that id.
+    #[must_use]
+    pub fn token_name(&self, token: u32) -> Option<String> {
+        self.tokenizer.token_text(token)
+    }
+
     /// Text of one token by itself, special tokens by name.
     #[must_use]
     pub fn token_text(&self, token: u32) -> String {

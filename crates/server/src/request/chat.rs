@@ -67,7 +67,7 @@ fn logprobs(fields: &mut Fields) -> Result<Option<u8>, ApiError> {
     Ok(wanted.then(|| top.and_then(|top| u8::try_from(top).ok()).unwrap_or(0)))
 }
 
-fn messages(fields: &mut Fields) -> Result<Vec<ChatMessage>, ApiError> {
+pub(super) fn messages(fields: &mut Fields) -> Result<Vec<ChatMessage>, ApiError> {
     let allowed = "a list of at least one message such as {\"role\": \"user\", \"content\": \"Hello\"}";
     let Some(raw) = fields.raw("messages") else {
         return Err(ApiError::parameter("messages", format!("messages is missing, allowed: {allowed}")));

@@ -43,6 +43,11 @@ impl<'a> Fields<'a> {
         self.fields.remove(name).filter(|raw| raw.get() != "null")
     }
 
+    /// Whether a parameter is there and not `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|raw| raw.get() != "null")
+    }
+
     /// `true` or `false`.
     pub fn flag(&mut self, name: &str) -> Result<Option<bool>, ApiError> {
         self.take(name, "true or false")
@@ -93,13 +98,15 @@ pub fn not_allowed(name: &str, found: &str, allowed: &str) -> ApiError {
 /// A client's words, cut to what an error may quote.
 pub fn quote(words: &impl ToString) -> String {
     let words = words.to_string();
+    // What an error of the parser says of the place stands at its end.
+    let (words, place) = words.rfind(" at line ").map_or((&words[..], ""), |at| words.split_at(at));
+    format!("{}{}", cut(words), cut(place))
+}
+
+fn cut(words: &str) -> String {
     match words.char_indices().nth(MAX_QUOTED) {
-        // What an error of the parser says of the place stands at its end.
-        Some((cut, _)) => match words.rfind(" at line ") {
-            Some(place) if place >= cut => format!("{}…{}", &words[..cut], quote(&&words[place..])),
-            _ => format!("{}…", &words[..cut]),
-        },
-        None => words,
+        Some((cut, _)) => format!("{}…", &words[..cut]),
+        None => words.to_owned(),
     }
 }
 

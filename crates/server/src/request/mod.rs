@@ -9,7 +9,9 @@ mod completion;
 mod fields;
 mod refused;
 mod shared;
+mod tokens;
 
 pub use chat::ChatRequest;
 pub use completion::{CompletionRequest, Prompt};
 pub use shared::Shared;
+pub use tokens::{DetokenizeRequest, Source, TokenizeRequest};

@@ -5,9 +5,9 @@ use std::fmt;
 use helix_runtime::Sampling;
 use helix_runtime::service::{SamplingDefaults, Stop};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
-use super::fields::{Fields, not_allowed};
+use super::fields::{Fields, not_allowed, quote};
 use super::refused::refuse;
 use crate::ApiError;
 
@@ -133,10 +133,10 @@ fn sampling(fields: &mut Fields, logprobs: Option<u8>) -> Result<Sampling, ApiEr
 
 /// Any 64-bit integer, signed or not: its bits are the seed.
 fn seed(fields: &mut Fields) -> Result<Option<u64>, ApiError> {
-    let number: Option<serde_json::Number> = fields.take("seed", "a whole number of 64 bits")?;
-    let Some(number) = number else { return Ok(None) };
-    let bits = number.as_u64().or_else(|| number.as_i64().map(i64::cast_unsigned));
-    bits.map(Some).ok_or_else(|| not_allowed("seed", &number.to_string(), "a whole number of 64 bits"))
+    let Some(raw) = fields.raw("seed") else { return Ok(None) };
+    let unsigned = serde_json::from_str::<u64>(raw.get());
+    let bits = unsigned.or_else(|_| serde_json::from_str::<i64>(raw.get()).map(i64::cast_unsigned));
+    bits.map(Some).map_err(|_| not_allowed("seed", raw.get(), "a whole number of 64 bits"))
 }
 
 fn max_tokens(fields: &mut Fields) -> Result<Option<u32>, ApiError> {
@@ -196,7 +196,7 @@ fn logit_bias(fields: &mut Fields) -> Result<Vec<(u32, f32)>, ApiError> {
         Ok(Biases(biases)) => Ok(biases),
         Err(error) => {
             let allowed = "an object of at most 1024 token ids with numbers from -100 to 100";
-            let message = format!("logit_bias cannot be read: {error}; allowed: {allowed}");
+            let message = format!("logit_bias cannot be read: {}; allowed: {allowed}", quote(&error));
             Err(ApiError::parameter("logit_bias", message))
         }
     }
@@ -226,7 +226,7 @@ impl<'de> Visitor<'de> for BiasesVisitor {
             #[expect(clippy::cast_possible_truncation, reason = "digits may go; infinities are refused")]
             biases.push((token, bias as f32));
             if biases.len() > Sampling::MAX_LOGIT_BIAS {
-                break;
+                return Err(A::Error::custom("it has more entries"));
             }
         }
         biases.sort_by_key(|(token, _)| *token);
