@@ -33,4 +33,4 @@ pub use sampling::{
 };
 pub use stage::{LoadError, Stage, StageOptions};
 pub use text::{ChatTemplate, Detokenizer, Message, StopStrings, TemplateError, TextError, Tokenizer};
-pub use weights::{Dtype, Header, Tensor, TensorInfo, WeightFiles, parse_index};
+pub use weights::{Dtype, Header, Tensor, TensorInfo, WeightFiles, check_weights, parse_index};

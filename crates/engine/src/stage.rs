@@ -74,7 +74,7 @@ struct Head<T> {
     output: Linear<T>,
 }
 
-const EMBEDDING: &str = "model.embed_tokens.weight";
+pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
 
 impl<T: Float> Stage<T> {
     /// Loads the layers of a Hugging Face folder, and nothing else of it.

@@ -6,6 +6,7 @@
 //!
 //! Files are mapped when a tensor of theirs is asked for, and only the bytes of such tensors are read.
 
+mod expected;
 mod header;
 
 use std::cell::RefCell;
@@ -17,6 +18,7 @@ use helix_spec::{FileError, MAX_DESCRIPTION_BYTES, nearest, read_text};
 
 use crate::backends::cpu::Mapping;
 
+pub use expected::check_weights;
 pub use header::{Dtype, Header, TensorInfo, parse_index};
 
 /// The weights of a model's folder.

@@ -4,8 +4,8 @@ mod support;
 
 use std::path::Path;
 
-use helix_engine::{Header, LoadError, ModelConfig, Stage, WeightFiles, WeightFormat};
-use support::{folder, options, range};
+use helix_engine::{Header, LoadError, ModelConfig, Stage, WeightFiles, WeightFormat, check_weights};
+use support::{MODELS, folder, options, range};
 
 /// A copy of a golden model, to damage.
 fn copy(model: &str) -> tempfile::TempDir {
@@ -190,6 +190,25 @@ fn only_held_layers_are_read() {
     assert_eq!(bytes(0..1), layer + embedding);
     assert_eq!(bytes(1..3), 2 * layer + embedding + norm);
     assert_eq!(bytes(0..3), 3 * layer + 2 * embedding + norm);
+}
+
+/// The check of a folder looks at exactly what loading takes, and finds what loading finds.
+#[test]
+fn a_folder_is_checked_without_reading_its_weights() {
+    for model in MODELS {
+        let stage = Stage::<f32>::load(&folder(model), range(0..3), &options(WeightFormat::Full)).unwrap();
+        assert_eq!(check_weights(&folder(model)), Ok(stage.read_bytes()), "{model}");
+    }
+    let refused = |model: &Path| check_weights(model).unwrap_err().to_string();
+    let model = copy("llama-3");
+    edit(model.path(), "config.json", "\"intermediate_size\": 48", "\"intermediate_size\": 64");
+    assert_eq!(refused(model.path()), refusal(model.path()));
+    let model = copy("qwen3");
+    edit(model.path(), "model.safetensors.index.json", "layers.1.mlp.up_proj", "layers.1.mlp.up_prog");
+    assert_eq!(refused(model.path()), refusal(model.path()));
+    let weights = model.path().join("model-00002-of-00002.safetensors");
+    std::fs::write(&weights, &std::fs::read(&weights).unwrap()[..3000]).unwrap();
+    assert!(refused(model.path()).contains("was the file downloaded completely?"));
 }
 
 /// Pages of a large file that were not asked for are not resident, and those that were are given back.

@@ -60,14 +60,18 @@ fn add(digest: &mut Context, bytes: &[u8]) {
 fn add_weights(digest: &mut Context, path: &Path) -> std::io::Result<()> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
+    let damaged = |words: String| Err(std::io::Error::new(std::io::ErrorKind::InvalidData, words));
+    if length < 8 {
+        return damaged(format!("has {length} bytes, a safetensors file has at least 8: it is cut off"));
+    }
     digest.update(&length.to_le_bytes());
     let mut prefix = [0; 8];
     file.read_exact(&mut prefix)?;
     let header = u64::from_le_bytes(prefix);
     if header > MAX_HEADER || header > length - 8 {
-        let words =
-            format!("its header has {header} bytes, the file only {length}: it is damaged or cut off");
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, words));
+        return damaged(format!(
+            "its header has {header} bytes, the file only {length}: it is damaged or cut off"
+        ));
     }
     let mut text = Vec::new();
     (&mut file).take(header).read_to_end(&mut text)?;

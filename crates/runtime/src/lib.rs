@@ -29,5 +29,5 @@ pub use service::{
 };
 pub use worker::{WorkerError, WorkerSettings, run_worker};
 
-pub use helix_engine::{ModelConfig, WeightFormat};
+pub use helix_engine::{ModelConfig, WeightFormat, check_weights};
 pub use helix_scheduler::TopologyLink;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
-use helix_runtime::service::{ModelInfo, SamplingDefaults, TextModel};
-use helix_runtime::{WeightFormat, fingerprint};
+use helix_runtime::service::{ChatTemplate, ModelInfo, SamplingDefaults, TextModel};
+use helix_runtime::{WeightFormat, check_weights, fingerprint};
 
 use crate::exit_codes::{Failure, Kind};
 
@@ -38,6 +38,9 @@ pub fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
 /// What the coordinator must know of it.
 pub fn read(folder: &Path, builtin: bool) -> Result<(ModelInfo, TextModel), Failure> {
     let config = helix_runtime::ModelConfig::from_folder(folder)?;
+    // What workers or the API would find later is found before anything is started.
+    check_weights(folder)?;
+    ChatTemplate::from_folder(folder)?;
     let text = TextModel::from_folder(folder)?;
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let name = if builtin { helix_builtin::NAME.to_owned() } else { config.shape.name.clone() };
