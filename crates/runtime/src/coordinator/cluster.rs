@@ -79,6 +79,7 @@ impl Cluster {
         mut events: mpsc::Receiver<ClusterEvent>,
         mut stop: oneshot::Receiver<()>,
     ) {
+        self.publish_readiness(&backend);
         let mut refresh = tokio::time::interval(REPORT_EVERY);
         refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -92,6 +93,12 @@ impl Cluster {
             tokio::select! {
                 biased;
                 _ = &mut stop => break,
+                // Before the events: under load there is always one.
+                _ = refresh.tick(), if self.changed => {
+                    self.changed = false;
+                    backend.report.send_replace(self.report());
+                    continue;
+                }
                 event = events.recv() => {
                     let Some(event) = event else { break };
                     self.handle(event);
@@ -102,17 +109,14 @@ impl Cluster {
                     self.submit(submission);
                 }
                 () = late => self.dispatcher.schedule(self.now(), Event::Tick),
-                _ = refresh.tick(), if self.changed => {
-                    self.changed = false;
-                    backend.report.send_replace(self.report());
-                    continue;
-                }
             }
             self.changed = true;
         }
         let reasons = vec!["the coordinator is shutting down".to_owned()];
         backend.readiness.send_replace(Readiness::NotReady { reasons });
         self.dispatcher.shut_down();
+        // Whoever asks at the end hears of everything.
+        backend.report.send_replace(Report { running: 0, waiting: 0, ..self.report() });
     }
 
     fn now(&self) -> SimTime {
@@ -311,6 +315,9 @@ impl Cluster {
                 tracing::info!(machine = machine_name, "a worker has left");
             } else {
                 tracing::warn!(machine = machine_name, reason, "a worker is lost");
+                // One that lives all the same hears why it is out.
+                machine
+                    .order(proto::to_worker::Message::Dismissed(proto::Dismissed { reason: reason.clone() }));
             }
         }
         self.dispatcher.lost(now, index, reason);

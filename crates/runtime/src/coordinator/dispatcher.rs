@@ -284,7 +284,12 @@ impl Dispatcher {
     /// Ends everything.
     pub(super) fn shut_down(&mut self) {
         for (_, active) in std::mem::take(&mut self.requests) {
-            active.end(GenerationError::ShuttingDown);
+            let count = if active.end(GenerationError::ShuttingDown) {
+                &mut self.counts.finished
+            } else {
+                &mut self.counts.failed
+            };
+            *count += 1;
         }
         for machine in &self.machines {
             let reason = "the coordinator is shutting down".to_owned();

@@ -1,6 +1,6 @@
 //! What the coordinator knows of a worker.
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::plan::PlannedMachine;
 use super::speed::SpeedMeter;
@@ -73,11 +73,11 @@ impl Machine {
         }
     }
 
-    /// Tells the worker something. One that does not listen for so long is thrown out by its heartbeat.
+    /// Tells the worker something. One that does not listen for so long is thrown out by its heartbeat; one that is gone
+    /// need not hear it.
     pub(super) fn order(&self, message: proto::to_worker::Message) {
-        if let Some(orders) = &self.orders
-            && orders.try_send(proto::ToWorker { message: Some(message) }).is_err()
-        {
+        let Some(orders) = &self.orders else { return };
+        if let Err(TrySendError::Full(_)) = orders.try_send(proto::ToWorker { message: Some(message) }) {
             tracing::warn!(machine = self.planned.name, "a worker does not take its orders");
         }
     }

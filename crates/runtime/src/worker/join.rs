@@ -62,7 +62,15 @@ pub(super) async fn join(
 }
 
 fn unreachable(settings: &WorkerSettings, status: &tonic::Status) -> WorkerError {
-    WorkerError::Unreachable { address: settings.coordinator.clone(), reason: status.message().to_owned() }
+    let reason = match status.source() {
+        // Something answers there, and not in the words of a coordinator.
+        Some(source) => format!(
+            "it does not answer as a coordinator does ({}): is it the port of --listen?",
+            words(source)
+        ),
+        None => status.message().to_owned(),
+    };
+    WorkerError::Unreachable { address: settings.coordinator.clone(), reason }
 }
 
 async fn connect(settings: &WorkerSettings) -> Result<Channel, WorkerError> {

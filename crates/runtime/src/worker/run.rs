@@ -92,6 +92,9 @@ pub enum WorkerError {
     /// The coordinator is gone.
     #[error("the coordinator is gone: {0}")]
     CoordinatorGone(String),
+    /// The coordinator has given it up.
+    #[error("the coordinator gave this worker up: {0}")]
+    Dismissed(String),
     /// A slow-down without sense.
     #[error("the emulated slow-down is {0}, allowed: 1 to {MAX_SLOWDOWN}")]
     Slowdown(f64),
@@ -204,7 +207,7 @@ impl Member {
             };
             tokio::select! {
                 order = orders.message() => match order {
-                    Ok(Some(ToWorker { message })) => if self.obey(message) { return Ok(()) },
+                    Ok(Some(ToWorker { message })) => if self.obey(message)? { return Ok(()) },
                     Ok(None) => return Err(WorkerError::CoordinatorGone("it closed the connection".to_owned())),
                     Err(status) => {
                         tracing::debug!(%status, "the stream of orders broke");
@@ -250,8 +253,8 @@ impl Member {
     }
 
     /// Whether it is to end.
-    fn obey(&self, order: Option<to_worker::Message>) -> bool {
-        match order {
+    fn obey(&self, order: Option<to_worker::Message>) -> Result<bool, WorkerError> {
+        Ok(match order {
             Some(to_worker::Message::Peers(peers)) => {
                 let peers = peers.peers.into_iter();
                 self.network.set_addresses(peers.map(|peer| (peer.machine, peer.activations)).collect());
@@ -261,8 +264,11 @@ impl Member {
                 tracing::info!(reason = shutdown.reason, "the coordinator ends this worker");
                 true
             }
+            Some(to_worker::Message::Dismissed(dismissed)) => {
+                return Err(WorkerError::Dismissed(dismissed.reason));
+            }
             Some(to_worker::Message::Welcome(_)) | None => false,
-        }
+        })
     }
 
     /// Starts the thread that computes; the receiver ends with it.

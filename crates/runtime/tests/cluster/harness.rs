@@ -107,8 +107,13 @@ pub async fn coordinator(model: &Path, plan: ClusterPlan) -> Coordinator {
 }
 
 pub async fn coordinator_with(model: &Path, plan: ClusterPlan, security: Security) -> Coordinator {
+    let settings = CoordinatorSettings { security, ..coordinator_settings(model, plan) };
+    Coordinator::start(settings).await.unwrap()
+}
+
+pub fn coordinator_settings(model: &Path, plan: ClusterPlan) -> CoordinatorSettings {
     let (model, text) = info(model);
-    let settings = CoordinatorSettings {
+    CoordinatorSettings {
         listen: "127.0.0.1:0".parse().unwrap(),
         join_token: TOKEN.to_owned(),
         plan,
@@ -118,9 +123,8 @@ pub async fn coordinator_with(model: &Path, plan: ClusterPlan, security: Securit
         max_requests: 256,
         heartbeat: Duration::from_millis(200),
         patience: Duration::from_secs(10),
-        security,
-    };
-    Coordinator::start(settings).await.unwrap()
+        security: Security::none(),
+    }
 }
 
 impl Cluster {

@@ -5,6 +5,8 @@ mod harness;
 mod losses;
 mod model;
 mod protected;
+mod puppet;
+mod silent;
 mod slow;
 mod strangers;
 mod stuck;
