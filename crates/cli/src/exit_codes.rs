@@ -39,6 +39,11 @@ impl Kind {
         }
     }
 
+    /// The kind of a process that ended with this code; `None` for one that ended well, or with a code that is none.
+    pub fn of_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| i32::from(kind.code()) == code)
+    }
+
     /// The process exit code.
     pub fn code(self) -> u8 {
         match self {

@@ -23,6 +23,10 @@ impl Worker {
         let mut command = Command::new(program);
         command.arg("worker").args(arguments).env(TOKEN_VARIABLE, token);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
+        // A terminal sends Ctrl-C to all processes of a group. Workers have one of their own: this process decides when
+        // they end, so that running answers can be finished.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().map_err(failed)?;
         let leash = child.stdin.take();
         Ok(Self { child, leash })
@@ -33,9 +37,14 @@ impl Worker {
         self.child.id()
     }
 
-    /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+    /// The kind of trouble that ended it, once it has ended by itself.
+    pub fn trouble(&mut self) -> Option<Kind> {
+        let status = match self.child.try_wait() {
+            Ok(None) => return None,
+            Ok(Some(status)) => status.code(),
+            Err(_) => None,
+        };
+        Some(status.and_then(Kind::of_code).unwrap_or(Kind::Other))
     }
 
     /// Lets it end.
@@ -76,9 +85,12 @@ pub fn end(workers: &mut [Worker]) {
 pub struct Workers(pub Vec<Worker>);
 
 impl Workers {
-    /// Done when one of them has ended.
-    pub async fn one_ended(&mut self) {
-        while !self.0.iter_mut().any(Worker::has_ended) {
+    /// Done when one of them has ended, with the kind of its trouble.
+    pub async fn one_ended(&mut self) -> Kind {
+        loop {
+            if let Some(trouble) = self.0.iter_mut().find_map(Worker::trouble) {
+                return trouble;
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

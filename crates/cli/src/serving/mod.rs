@@ -20,6 +20,7 @@ pub use worker::Arguments as WorkerArguments;
 pub use worker::run as worker;
 
 use crate::exit_codes::{Failure, Kind};
+use crate::output::{Format, Output};
 
 /// Where worker processes find the join token if it is not on their command line, where every user of the machine
 /// could read it.
@@ -31,6 +32,16 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     result
+}
+
+/// What a server writes is for people; scripts ask its API.
+fn only_text(output: &Output) -> Result<(), Failure> {
+    match output.format {
+        Format::Text => Ok(()),
+        Format::Json => Err(Failure::usage(
+            "--format json: a server writes no JSON document; ask its API: GET /ready, GET /cluster",
+        )),
+    }
 }
 
 /// Warnings and what the cluster does go to standard error.

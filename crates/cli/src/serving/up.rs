@@ -6,21 +6,24 @@
 //! ```
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use helix_runtime::worker::MAX_SLOWDOWN;
-use helix_runtime::{Coordinator, CoordinatorSettings};
+use helix_runtime::{Coordinator, CoordinatorSettings, Service};
 use helix_spec::{ModelShape, NumberFormat};
+use tokio::net::TcpListener;
 
 use super::children::{Worker, Workers};
 use super::local::{Local, LocalWorker};
-use super::{block_on, listen, local, log_to_stderr, model, record, show, stop};
+use super::stop::{self, Signals};
+use super::{block_on, listen, local, log_to_stderr, model, only_text, record, show};
 use crate::exit_codes::{Failure, Kind};
 use crate::output::Output;
 
 const EXAMPLES: &str = "Examples:
-  helix up                                  the built-in model, an OpenAI-compatible API on port 8080
+  helix up                                  the built-in model; an OpenAI-compatible API
   helix up --port 9000 --model ./my-model --workers 6
   curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \\
     -d '{\"model\": \"helix-tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"What is 17 plus 25?\"}]}'";
@@ -38,7 +41,7 @@ pub struct Arguments {
     /// Worker processes
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
-    /// Threads of each worker
+    /// Threads of each worker; workers times threads should not exceed the machine's cores
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
     /// How workers keep weights
@@ -47,13 +50,13 @@ pub struct Arguments {
     /// Emulation: let a worker compute so many times slower than this machine does (may be given several times)
     #[arg(long, value_name = "WORKER=TIMES", value_parser = slowdown)]
     emulate_slowdown: Vec<(String, f64)>,
-    /// The whole of a request must be done within this time, waiting included \[s\]
+    /// The whole of a request must be done within so many seconds, waiting included
     #[arg(long, value_name = "SECONDS", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=604_800))]
     request_timeout: u32,
-    /// The most requests at a time, waiting ones included
-    #[arg(long, default_value_t = 256)]
-    max_requests: usize,
-    /// Who chooses the ways of requests
+    /// The most requests at a time, waiting ones included; more are told to come again (429)
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000), value_name = "REQUESTS")]
+    max_requests: u32,
+    /// How requests are shared out among the pipelines
     #[arg(long, value_enum, default_value_t = record::Scheduler::MixedFlow)]
     scheduler: record::Scheduler,
     /// Record here, as JSONL, what is served: for `helix simulate --replay`
@@ -63,11 +66,11 @@ pub struct Arguments {
 
 /// Serves until Ctrl-C or a signal, then says what was done.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
+    only_text(output)?;
     let started = Instant::now();
     log_to_stderr(tracing::Level::WARN);
     let folder = model::folder(arguments.model.as_deref())?;
     let (info, text) = model::read(&folder, arguments.model.is_none())?;
-    let name = info.name.clone();
     let mut shape = ModelShape::named_or_folder(&folder.display().to_string())?;
     if matches!(arguments.weights, model::Weights::Full) {
         shape.weights = NumberFormat::F32;
@@ -82,7 +85,7 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         model: info,
         text,
         weights: arguments.weights.into(),
-        max_requests: arguments.max_requests,
+        max_requests: arguments.max_requests as usize,
         heartbeat: Duration::from_millis(500),
         patience: Duration::from_secs(30),
         security: helix_runtime::net::Security::none(),
@@ -94,59 +97,81 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         arguments.scheduler,
     )?;
     block_on(async {
+        let signals = Signals::listen();
         let api = listen("127.0.0.1", arguments.port).await?;
-        let address = api.local_addr()?;
         let coordinator = Coordinator::start_with(settings, arguments.scheduler.into(), recorder)
             .await
             .map_err(|error| Failure::new(Kind::Other, error))?;
+        let service = coordinator.service();
         let mut workers = Workers(Vec::new());
         for worker in &local {
             let memory = local::memory_megabytes(worker.layers, &shape);
             let worker = worker_arguments(arguments, (worker, memory), (coordinator.address(), &folder));
             workers.0.push(Worker::start(&worker, &token)?);
         }
-        let service = coordinator.service();
+        let mut serving = Serving { service: service.clone(), workers, signals, served: false };
+        let announce = |address, workers: &Workers, output: &mut Output| {
+            let words = format!("{} is served at http://{address}/v1", service.model().name);
+            announce(output, (&words, started), (&local, &arguments.emulate_slowdown), workers)
+        };
+        let ended = serving.run(api, arguments, |address, workers| announce(address, workers, output)).await;
+        // In this order nobody is taken for lost who is only told to end.
+        coordinator.stop().await;
+        drop(serving.workers);
+        if serving.served {
+            show::ended(output, &planned, &local, &service.report())?;
+            output.flush()?;
+        }
+        ended
+    })
+}
+
+/// The API in front of a coordinator, and what may end it.
+struct Serving {
+    service: Service,
+    workers: Workers,
+    signals: Signals,
+    /// It was ready once.
+    served: bool,
+}
+
+impl Serving {
+    /// Until a signal has come and running answers have been finished, or something else has ended it.
+    async fn run(
+        &mut self,
+        api: TcpListener,
+        arguments: &Arguments,
+        mut announce: impl FnMut(SocketAddr, &Workers) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let address = api.local_addr()?;
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let request_timeout = Duration::from_secs(arguments.request_timeout.into());
         let options = helix_server::Options { request_timeout, ..Default::default() };
         // Dropping the sender is the signal.
         let shutdown = async { drop(ended.await) };
-        let serving = tokio::spawn(helix_server::serve(api, service.clone(), options, shutdown));
-        let stop = stop::asked_to();
-        tokio::pin!(stop);
-        let stopped = tokio::select! {
-            ready = service.ready() => ready.is_ok(),
-            () = &mut stop => false,
-            () = workers.one_ended() => {
-                let why = "a worker process ended before it served; it says why above";
-                return Err(Failure::new(Kind::Other, why));
+        let api = helix_server::serve(api, self.service.clone(), options, shutdown);
+        tokio::pin!(api);
+        tokio::select! {
+            ready = self.service.ready() => {
+                ready.map_err(|error| Failure::new(Kind::Other, error))?;
+                self.served = true;
             }
-        };
-        if stopped {
-            let words = format!("{name} is served at http://{address}/v1");
-            announce(output, (&words, started), (&local, &arguments.emulate_slowdown), &workers)?;
-            stop.await;
+            () = self.signals.next() => {
+                return Err(Failure::new(Kind::Interrupted, "interrupted before the model was served"));
+            }
+            kind = self.workers.one_ended() => {
+                let why = "a worker process ended before it served; it says why above";
+                return Err(Failure::new(kind, why));
+            }
+            ended = &mut api => return stop::api_ended(ended),
+        }
+        announce(address, &self.workers)?;
+        tokio::select! {
+            () = self.signals.next() => {}
+            ended = &mut api => return stop::api_ended(ended),
         }
         drop(end);
-        let served = serving.await;
-        let report = service.report();
-        coordinator.stop().await;
-        drop(workers);
-        if stopped {
-            show::ended(output, &planned, &local, &report)?;
-            output.flush()?;
-        }
-        api_ended(served)
-    })
-}
-
-fn api_ended<E: std::fmt::Display>(
-    served: Result<Result<(), E>, tokio::task::JoinError>,
-) -> Result<(), Failure> {
-    match served {
-        Ok(Err(error)) => Err(Failure::new(Kind::BadInput, error)),
-        Ok(Ok(())) => Ok(()),
-        Err(_) => Err(Failure::new(Kind::Other, "the API ended unexpectedly")),
+        stop::finish(api, self.signals.next()).await
     }
 }
 

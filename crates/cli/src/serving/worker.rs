@@ -7,24 +7,26 @@ use std::time::Duration;
 use helix_runtime::{WorkerError, WorkerSettings, run_worker};
 use helix_spec::Bytes;
 
-use super::{TOKEN_VARIABLE, block_on, log_to_stderr, model, security, stop};
+use super::stop::{self, Signals};
+use super::{TOKEN_VARIABLE, block_on, log_to_stderr, model, security};
 use crate::exit_codes::{Failure, Kind};
 
 const EXAMPLES: &str = "Examples:
-  HELIX_JOIN_TOKEN=… helix worker --join 10.0.0.1:7070 --name desk --model ./my-model --memory '12 GB' --threads 8
-  helix worker --join coordinator:7070 --token … --name a100-1 --model ./my-model --memory '70 GB' --listen 0.0.0.0:7071 --advertise a100-1";
+  export HELIX_JOIN_TOKEN=…                           the coordinator's
+  helix worker --join 10.0.0.1:7070 --name desk --model ./my-model --memory '12 GB' --threads 8 \\
+    --listen 0.0.0.0:7071 --advertise 10.0.0.2";
 
 /// Arguments of `helix worker`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// host:port at which the coordinator takes workers
-    #[arg(long, value_name = "ADDRESS")]
+    /// host:port at which the coordinator takes workers: what it was given as --listen
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
     join: String,
     /// The coordinator's join token; better in the environment, as `HELIX_JOIN_TOKEN`
     #[arg(long)]
     token: Option<String>,
-    /// Name of this machine in the cluster
+    /// Name of this machine in the coordinator's cluster file
     #[arg(long)]
     name: String,
     /// Folder of the model, the same as the coordinator's; the built-in one if left out
@@ -36,13 +38,13 @@ pub struct Arguments {
     /// Threads that compute; all workers of a machine together at most as many as it has cores
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: u16,
-    /// Where other workers and the coordinator bring activations
+    /// Where the coordinator and other workers reach this one (port 0: any free one); by default only those of this machine
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Host under which others reach this machine; needed when --listen is 0.0.0.0
+    /// Host name or address under which others reach this machine; needed when --listen is 0.0.0.0
     #[arg(long, value_name = "HOST")]
     advertise: Option<String>,
-    /// How long to wait for a coordinator that is not there yet \[s\]
+    /// Seconds to wait for a coordinator that is not there yet
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
     /// Emulation: compute so many times slower than this machine does, to see how a cluster of unequal machines behaves
@@ -77,21 +79,31 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let leashed = arguments.leashed;
     block_on(async move {
-        if leashed {
-            // A terminal sends Ctrl-C to all: the parent decides, so that answers can still be finished. When it is gone,
-            // so is the coordinator, and there is nobody to complain to.
-            let ended = run_worker(settings, std::future::pending(), stop::parent_gone()).await;
-            return match ended {
-                Err(WorkerError::CoordinatorGone(_)) => Ok(()),
-                ended => ended.map_err(failure),
-            };
+        let (leave, at_once) = (Signals::listen().come(1), Signals::listen().come(2));
+        if !leashed {
+            return run_worker(settings, leave, at_once).await.map_err(failure);
         }
         let at_once = async {
-            stop::asked_to().await;
-            stop::asked_to().await;
+            tokio::select! {
+                () = at_once => {}
+                () = stop::parent_gone() => {}
+            }
         };
-        run_worker(settings, stop::asked_to(), at_once).await.map_err(failure)
+        // When the parent is gone, so is the coordinator, and there is nobody to complain to.
+        match run_worker(settings, leave, at_once).await {
+            Err(WorkerError::CoordinatorGone(_)) => Ok(()),
+            ended => ended.map_err(failure),
+        }
     })
+}
+
+/// Where a coordinator may be.
+fn host_and_port(text: &str) -> Result<String, String> {
+    let host = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0));
+    match host {
+        Some((host, _)) if !host.is_empty() && !host.contains('/') => Ok(text.to_owned()),
+        _ => Err("write it as HOST:PORT, like 10.0.0.1:7070".to_owned()),
+    }
 }
 
 fn failure(error: WorkerError) -> Failure {

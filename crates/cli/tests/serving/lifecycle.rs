@@ -17,9 +17,8 @@ fn up_answers_and_ends_cleanly_and_says_what_was_done() {
         body.contains(r#""kv_blocks_used":0"#) && body.contains(r#""finished":3"#)
     });
     signal("-TERM", up.child.id());
-    let mut rest = String::new();
-    up.rest.read_to_string(&mut rest).unwrap();
-    assert!(up.child.wait().unwrap().success());
+    let (code, rest, errors) = up.ended();
+    assert_eq!((code, errors.as_str()), (Some(0), ""));
     assert!(rest.contains("The plan") && rest.contains("3 requests answered, 0 failed"), "{rest}");
     assert!(up.workers.iter().all(|worker| gone(*worker)));
 }

@@ -2,9 +2,14 @@
 #![cfg(target_os = "linux")]
 
 mod client;
+mod folders;
 mod lifecycle;
 mod load;
 mod openai;
 mod recording;
+mod signals;
+mod slow_reader;
+mod slowed;
 mod soak;
+mod tokens;
 mod up;

@@ -3,20 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::client::stream;
 use crate::load::{Question, alone, load, questions};
-use crate::up::Up;
+use crate::up::{Up, resident};
 
 const STREAMS: usize = 64;
-
-/// Resident memory of a process \[MB\].
-fn resident(process: u32) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/statm")).expect("it lives");
-    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number of pages");
-    pages * 4096 / 1_000_000
-}
 
 fn processes(up: &Up) -> Vec<(String, u32)> {
     let workers = up.workers.iter().enumerate().map(|(index, id)| (format!("worker-{index}"), *id));
@@ -25,14 +16,7 @@ fn processes(up: &Up) -> Vec<(String, u32)> {
 
 /// Waits until nothing is held, and says how many requests failed.
 fn settled(up: &Up) -> u64 {
-    let body = up.until("/cluster", |_, body| {
-        let Ok(report) = serde_json::from_str::<Value>(body) else { return false };
-        let machines = report["machines"].as_array().cloned().unwrap_or_default();
-        report["running"] == 0
-            && report["waiting"] == 0
-            && machines.iter().all(|machine| machine["kv_blocks_used"] == 0 && machine["requests"] == 0)
-    });
-    serde_json::from_str::<Value>(&body).expect("it was read before")["failed"].as_u64().expect("a count")
+    up.idle()["failed"].as_u64().expect("a count")
 }
 
 /// Load on `helix up` with so many workers; the first fifth of the time is for memory to come to rest.

@@ -2,9 +2,12 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -23,6 +26,7 @@ fn cache() -> PathBuf {
 pub struct Up {
     pub child: Child,
     pub rest: BufReader<ChildStdout>,
+    pub errors: ChildStderr,
     pub address: String,
     pub workers: Vec<u32>,
     pub started: Instant,
@@ -46,11 +50,18 @@ impl Up {
         let mut command = helix();
         let started = Instant::now();
         command.args(["up", "--port", "0", "--workers", &workers.to_string()]).args(arguments);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        // A group of its own, as a shell gives one to what it starts: signals to it reach nobody else.
+        let mut child =
+            command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut rest = BufReader::new(child.stdout.take().unwrap());
+        let mut errors = child.stderr.take().unwrap();
         let mut line = String::new();
         rest.read_line(&mut line).unwrap();
-        let (_, url) = line.split_once("http://").unwrap_or_else(|| panic!("no address in {line:?}"));
+        let Some((_, url)) = line.split_once("http://") else {
+            let mut why = String::new();
+            errors.read_to_string(&mut why).unwrap();
+            panic!("no address in {line:?}: {why}")
+        };
         let address = url.split('/').next().unwrap().to_owned();
         let mut pids = Vec::new();
         for _ in 0..workers {
@@ -59,7 +70,33 @@ impl Up {
             let (_, pid) = line.rsplit_once("(process ").unwrap_or_else(|| panic!("no process in {line:?}"));
             pids.push(pid.trim_end().trim_end_matches(')').parse().unwrap());
         }
-        Self { child, rest, address, workers: pids, started }
+        Self { child, rest, errors, address, workers: pids, started }
+    }
+
+    /// Waits for its end; its exit code, the rest of what it wrote, and what it wrote to standard error.
+    pub fn ended(&mut self) -> (Option<i32>, String, String) {
+        let (mut rest, mut errors) = (String::new(), String::new());
+        self.rest.read_to_string(&mut rest).unwrap();
+        self.errors.read_to_string(&mut errors).unwrap();
+        (self.child.wait().unwrap().code(), rest, errors)
+    }
+
+    /// What `/cluster` says, as soon as it is such.
+    pub fn report_when(&self, test: impl Fn(&Value) -> bool) -> Value {
+        let body = self.until("/cluster", |status, body| {
+            status == 200 && serde_json::from_str(body).is_ok_and(|report| test(&report))
+        });
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// What `/cluster` says when nothing runs or waits any more and no worker holds anything.
+    pub fn idle(&self) -> Value {
+        self.report_when(|report| {
+            let machines = report["machines"].as_array().cloned().unwrap_or_default();
+            report["running"] == 0
+                && report["waiting"] == 0
+                && machines.iter().all(|machine| machine["kv_blocks_used"] == 0 && machine["requests"] == 0)
+        })
     }
 
     /// Sends a request; its status and body.
@@ -101,6 +138,19 @@ impl Up {
 pub fn signal(name: &str, process: u32) {
     let killed = Command::new("kill").args([name, &process.to_string()]).status().unwrap();
     assert!(killed.success());
+}
+
+/// As a terminal does it: to every process of the group.
+pub fn signal_group(name: &str, group: u32) {
+    let killed = Command::new("kill").args([name, "--", &format!("-{group}")]).status().unwrap();
+    assert!(killed.success());
+}
+
+/// Resident memory of a process \[MB\].
+pub fn resident(process: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/statm")).expect("it lives");
+    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number of pages");
+    pages * 4096 / 1_000_000
 }
 
 pub fn gone(process: u32) -> bool {
