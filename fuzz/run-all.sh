@@ -24,7 +24,7 @@ targets=("$@")
 seeds_of() {
     case $1 in
         config_json | engine_config) echo ../crates/spec/data/models ;;
-        scheduler | wire) echo "corpus/$1" ;;
+        scheduler) echo "corpus/$1" ;;
         *) echo "seeds/$1" ;;
     esac
 }

@@ -1,9 +1,9 @@
-//! Any bytes as the body of a chat completion or a completion: an error that can be told, or a request that is fit to
-//! be submitted.
+//! Any bytes as the body of a chat completion, a completion, or one about tokens: an error that can be told, or a request
+//! that is fit to be submitted.
 #![no_main]
 
-use helix_server::request::{ChatRequest, CompletionRequest, Shared};
 use helix_server::ApiError;
+use helix_server::request::{ChatRequest, CompletionRequest, DetokenizeRequest, Shared, Source, TokenizeRequest};
 use libfuzzer_sys::fuzz_target;
 
 fn check(shared: Result<&Shared, &ApiError>, body: &[u8]) {
@@ -15,11 +15,13 @@ fn check(shared: Result<&Shared, &ApiError>, body: &[u8]) {
             assert!(shared.stream || !shared.include_usage);
             assert!(std::str::from_utf8(body).is_ok());
         }
-        Err(error) => {
-            assert!(error.status.as_u16() == 400, "{error}");
-            assert!(error.message.len() < 2000, "{error}");
-        }
+        Err(error) => told(error),
     }
+}
+
+fn told(error: &ApiError) {
+    assert!(error.status.as_u16() == 400, "{error}");
+    assert!(error.message.len() < 2000, "{error}");
 }
 
 fuzz_target!(|body: &[u8]| {
@@ -29,4 +31,12 @@ fuzz_target!(|body: &[u8]| {
     let completion = CompletionRequest::parse(body);
     check(completion.as_ref().map(|completion| &completion.shared), body);
     assert!(!completion.is_ok_and(|completion| completion.prompts.is_empty()));
+    match TokenizeRequest::parse(body) {
+        Ok(TokenizeRequest { source: Source::Chat { messages, .. }, .. }) => assert!(!messages.is_empty()),
+        Ok(_) => {}
+        Err(error) => told(&error),
+    }
+    if let Err(error) = DetokenizeRequest::parse(body) {
+        told(&error);
+    }
 });
