@@ -71,6 +71,12 @@ fn bias_and_penalties_change_the_weights_as_defined() {
     // Positive logits of prompt and answer are halved: 16 becomes 4, 32 becomes the root of 32.
     let halved = SamplingParameters { repetition_penalty: 2.0, ..warm() };
     assert_near(of(&halved), [8.0, 4.0, 4.0, 32_f64.sqrt(), 2.0]);
+    // Once, also where prompt and answer have the token; a negative logit is doubled instead: 1/2 becomes 1/4.
+    let mut history = History::new(&[0, 1, 3]);
+    history.push(3);
+    let negative = vec![(0, -4.0 * std::f32::consts::LN_2)];
+    let both = SamplingParameters { logit_bias: negative, ..halved };
+    assert_near(shares(&both, &history), [0.25, 4.0, 4.0, 32_f64.sqrt(), 2.0]);
 }
 
 #[test]
