@@ -53,6 +53,19 @@ fn draws_follow_the_probabilities() {
 }
 
 #[test]
+fn a_draw_follows_from_seed_and_position() {
+    let draws = |seed: u64| -> Vec<usize> {
+        let parameters = SamplingParameters { seed, ..warm() };
+        (0..64).map(|position| draw(&parameters, &History::default(), position)).collect()
+    };
+    assert_eq!(draws(1), draws(1));
+    assert!(draws(1).iter().any(|token| *token != draws(1)[0]), "positions differ");
+    for other in [0, 2, 1 | 1 << 32] {
+        assert_ne!(draws(1), draws(other), "{other}");
+    }
+}
+
+#[test]
 fn bias_and_penalties_change_the_weights_as_defined() {
     let mut history = History::new(&[1]);
     (0..2).for_each(|_| history.push(3));
