@@ -190,6 +190,15 @@ fn what_was_freed_stays_dead_when_late_words_come() {
     let sent = run(&mut middle, vec![Message::Open(again), activations(7, 0, 8, true)]);
     assert_eq!(sent_tokens(&sent), 0, "activations of the old attempt");
     assert_eq!(middle.status().requests, 1);
+    // They are not taken for those of the new one: ones go in, and two layers make threes of them.
+    let Message::Activations(mut new) = activations(7, 0, 8, true) else { unreachable!("they are") };
+    (new.attempt, new.hidden) = (1, 1.0f32.to_le_bytes().repeat(8 * WIDTH as usize).into());
+    let sent = run(&mut middle, vec![Message::Activations(new)]);
+    let passed = sent.iter().find_map(|(_, message)| match message {
+        Message::Activations(activations) => Some(activations),
+        _ => None,
+    });
+    assert_eq!(passed.expect("they go on").hidden[..4], 3.0f32.to_le_bytes());
     let sent = run(&mut middle, vec![Message::Free { request: 7, attempt: 1, in_flight: false }]);
     let Some((To::Coordinator, Message::Status(status))) = sent.last() else { panic!("{sent:?}") };
     assert_eq!((status.blocks_used, status.requests), (0, 0));
