@@ -95,8 +95,8 @@ fn every_combination_is_a_row_and_threads_change_no_byte() {
     let one = compare(&folder, &arguments("1"));
     let report = json(&one);
     assert_eq!(one.stdout, compare(&folder, &arguments("3")).stdout);
-    // Three placements, four schedulers, two loads.
-    assert_eq!(report["rows"].as_array().expect("rows").len(), 24);
+    // Three placements, five schedulers, two loads.
+    assert_eq!(report["rows"].as_array().expect("rows").len(), 30);
     assert_eq!(report["seeds"], serde_json::json!([0, 1, 2]));
     let found = rows(&report, &[("placement", "mine"), ("scheduler", "max-flow"), ("mode", "offline")]);
     let [row] = found[..] else { panic!("{found:?}") };

@@ -217,3 +217,21 @@ async fn a_connection_that_breaks_inside_a_message_is_an_error() {
     let read = read_message(&mut far, &mut Assembler::default()).await;
     assert!(matches!(read, Err(ReadError::Broken(_))), "{read:?}");
 }
+
+#[test]
+fn what_the_fuzzer_starts_from_are_messages() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/wire");
+    let mut messages = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap();
+        // These two are what comes on a connection.
+        if ["chunks", "connection"].map(Into::into).contains(&file.file_name()) {
+            continue;
+        }
+        let bytes = std::fs::read(file.path()).unwrap();
+        let (kind, rest) = bytes.split_first().unwrap();
+        assert!(Message::decode(*kind, rest.to_vec().into()).is_ok(), "{}", file.path().display());
+        messages += 1;
+    }
+    assert!(messages > 8, "{messages}");
+}
