@@ -40,6 +40,12 @@ pub enum Policy {
 }
 
 impl Policy {
+    /// Whether it learns from the times of links.
+    #[must_use]
+    pub fn learns(self) -> bool {
+        matches!(self, Self::Swarm | Self::LatencyAware)
+    }
+
     /// Whether hops are chosen one by one, as the paper's baselines do.
     #[must_use]
     pub fn hop_by_hop(self) -> bool {

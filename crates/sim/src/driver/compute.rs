@@ -182,7 +182,7 @@ impl<O: Observer> Simulation<O> {
         let here = |hop: &helix_scheduler::coordinator::Hop| hop.machine == Some(MachineId(index));
         let place = request.hops.iter().position(here);
         let next = place.and_then(|place| request.hops.get(place + 1)).copied();
-        if let Some((link, since)) = left.filter(|_| self.learns) {
+        if let Some((link, since)) = left.filter(|_| self.settings.policy.learns()) {
             let (phase, tokens, took) = (work.phase, work.tokens, SimTime(now.0 - since.0));
             self.onward[index as usize + 1].push((link, Observation::LinkTime { link, phase, tokens, took }));
         }

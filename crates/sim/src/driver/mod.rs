@@ -103,8 +103,6 @@ pub struct Simulation<O> {
     /// The newest online request, until it is issued; when offline saturation launches next.
     awaited: Option<u32>,
     launching: Option<SimTime>,
-    /// Whether routing learns from the times of links.
-    learns: bool,
     /// Whether all layers of a batch are one event.
     joins_layers: bool,
     tick: Option<SimTime>,
@@ -169,7 +167,6 @@ impl<O: Observer> Simulation<O> {
             onward: vec![Vec::new(); scene.ends.len()],
             awaited: None,
             launching: None,
-            learns: matches!(settings.policy, Policy::Swarm | Policy::LatencyAware),
             joins_layers: settings.layer_events == LayerEvents::Joined
                 && faults.is_empty()
                 && scene.enters_at_the_first_layer(),

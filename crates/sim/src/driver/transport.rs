@@ -100,7 +100,7 @@ impl<O: Observer> Simulation<O> {
         work: Work,
         tokens: u64,
     ) {
-        if self.learns
+        if self.settings.policy.learns()
             && let Some(request) = self.requests.get_mut(number_of(work.request))
         {
             request.left = Some((link, now));
