@@ -28,7 +28,7 @@ ask() {
     curl --silent --show-error --no-buffer --max-time 60 "$url/v1/chat/completions" -H 'content-type: application/json' \
         -d "{\"messages\": [{\"role\": \"user\", \"content\": \"$1\"}], \"stream\": true, \"temperature\": 0, \"max_tokens\": 120}" |
         sed -un 's/.*"content":"\(\([^"\\]\|\\.\)*\)".*/\1/p' |
-        while IFS= read -r piece; do printf '%b' "$piece"; done
+        while IFS= read -r piece; do printf '%b' "${piece//\\\"/\"}"; done
     echo
 }
 echo
