@@ -98,7 +98,7 @@ fn every_combination_is_a_row_and_threads_change_no_byte() {
     // Three placements, five schedulers, two loads.
     assert_eq!(report["rows"].as_array().expect("rows").len(), 30);
     assert_eq!(report["seeds"], serde_json::json!([0, 1, 2]));
-    let found = rows(&report, &[("placement", "mine"), ("scheduler", "max-flow"), ("mode", "offline")]);
+    let found = rows(&report, &[("placement", "mine"), ("scheduler", "mixed-flow"), ("mode", "offline")]);
     let [row] = found[..] else { panic!("{found:?}") };
     assert_eq!(row["runs"], 3);
     let decode = &row["decode_tokens_per_s"];
