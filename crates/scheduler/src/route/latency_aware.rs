@@ -84,6 +84,13 @@ struct Link {
     to: usize,
 }
 
+impl Link {
+    /// What its load would be with so many more tokens; unused flow from before `since` is lost \[s\].
+    fn after(&self, tokens: f64, since: f64) -> f64 {
+        self.load.max(since) + tokens / (LatencyAware::MOST * self.flow)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Machine {
     /// When it is through with the prompts that were sent to it \[s\].
@@ -121,8 +128,7 @@ impl LatencyAware {
     /// Weight of the newest prompt, and of the newest decode, in what is learned.
     const NEWEST: (f64, f64) = (0.1, 0.01);
 
-    /// Weights from the flows of a topology and a time for every link. A
-    /// time that is missing, or is none, counts as zero.
+    /// Weights from the flows of a topology, and a time for every link. A time that is missing, or is none, counts as zero.
     #[must_use]
     pub fn new(topology: &Topology, times: &[HopTime], window: SimTime) -> Self {
         let weights = super::MaxFlow::new(topology, 0.0);
@@ -194,7 +200,7 @@ impl LatencyAware {
 
     /// What a link's load would be with so many more tokens \[s\].
     fn after(&self, link: &Link, tokens: f64) -> f64 {
-        link.load.max(self.now - self.window) + tokens / (Self::MOST * link.flow)
+        link.after(tokens, self.now - self.window)
     }
 
     /// Takes a link into account for a prompt that has come so far, if it has flow to spare.
@@ -240,22 +246,6 @@ impl LatencyAware {
         first
     }
 
-    /// Round-robin over the flow.
-    fn in_turn(&mut self, question: &Question<'_>) -> Option<LinkId> {
-        let mut best: Option<(f64, LinkId)> = None;
-        for candidate in question.candidates.iter().filter(|candidate| candidate.open) {
-            let link = self.links[candidate.link.index()];
-            if link.flow > 0.0 {
-                let tokens = f64::from(question.tokens) * self.turns.factor();
-                let after = self.after(&link, tokens);
-                if best.is_none_or(|(least, _)| after < least) {
-                    best = Some((after, candidate.link));
-                }
-            }
-        }
-        best.map(|(_, link)| link)
-    }
-
     /// The links into a machine.
     fn inbound(&mut self, machine: MachineId) -> impl Iterator<Item = &mut Link> {
         self.links.iter_mut().filter(move |link| link.to == machine.index() + 1)
@@ -269,7 +259,15 @@ impl RoutePolicy for LatencyAware {
         let expected = self.asked.0 == place(question.from) && now == self.now;
         let start = if expected { self.asked.1 } else { now };
         self.now = now;
-        let chosen = self.first(question, start).or_else(|| self.in_turn(question))?;
+        let chosen = self.first(question, start).or_else(|| {
+            // Round-robin over the flow.
+            let (links, since) = (&self.links, now - self.window);
+            let load = |link: LinkId, tokens| {
+                let link = &links[link.index()];
+                (link.flow > 0.0).then(|| link.after(tokens, since))
+            };
+            self.turns.least(question, load)
+        })?;
         let link = &self.links[chosen.index()];
         self.asked = (link.to, self.through(link, start, tokens).1 + link.delay);
         Some(chosen)

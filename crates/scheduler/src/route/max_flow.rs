@@ -41,8 +41,27 @@ impl Turns {
         Self::Varied(SplitMix64::new(0))
     }
 
-    /// What the load of the request itself is multiplied with for one comparison.
-    pub(super) fn factor(&mut self) -> f64 {
+    /// Of the open links the one whose load would be least, the first of several. `load` says what a link's would be with so
+    /// many more tokens; `None` for one that is never taken.
+    pub(super) fn least(
+        &mut self,
+        question: &Question<'_>,
+        load: impl Fn(LinkId, f64) -> Option<f64>,
+    ) -> Option<LinkId> {
+        let mut best: Option<(f64, LinkId)> = None;
+        for candidate in question.candidates.iter().filter(|candidate| candidate.open) {
+            let tokens = f64::from(question.tokens) * self.factor();
+            if let Some(after) = load(candidate.link, tokens)
+                && best.is_none_or(|(least, _)| after < least)
+            {
+                best = Some((after, candidate.link));
+            }
+        }
+        best.map(|(_, link)| link)
+    }
+
+    /// What the tokens of the request itself are multiplied with for one comparison.
+    fn factor(&mut self) -> f64 {
         match self {
             Self::Strict => 1.0,
             Self::Varied(random) => {
@@ -139,18 +158,11 @@ impl MaxFlow {
 
 impl RoutePolicy for MaxFlow {
     fn choose(&mut self, question: &Question<'_>) -> Option<LinkId> {
-        let tokens = f64::from(question.tokens);
-        let mut best: Option<(f64, LinkId)> = None;
-        for candidate in question.candidates.iter().filter(|candidate| candidate.open) {
-            let Weighted { flow, load, .. } = self.links[candidate.link.index()];
-            if flow > 0.0 {
-                let after = load + tokens / flow * self.turns.factor();
-                if best.is_none_or(|(least, _)| after < least) {
-                    best = Some((after, candidate.link));
-                }
-            }
-        }
-        best.map(|(_, link)| link)
+        let links = &self.links;
+        self.turns.least(question, |link, tokens| {
+            let Weighted { flow, load, .. } = links[link.index()];
+            (flow > 0.0).then(|| load + tokens / flow)
+        })
     }
 
     fn charge(&mut self, link: LinkId, _phase: Phase, tokens: u32) {

@@ -148,6 +148,7 @@ impl Scenario {
                 let times: Vec<_> = topology.links().iter().map(|_| hop()).collect();
                 Box::new(LatencyAware::new(topology, &times, SimTime(100_000)))
             }
+            _ if self.chance(2) => Box::new(MaxFlow::mixing(topology)),
             _ => Box::new(MaxFlow::new(topology, 0.0)),
         }
     }
