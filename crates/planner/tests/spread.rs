@@ -115,7 +115,7 @@ fn a_far_machine_of_the_next_stage_does_not_keep_the_near_ones_from_sharing() {
 
 /// Machines with ranges of their own in two regions, 5 ms apart, with links of the given width between the regions.
 fn arbitrary() -> impl Strategy<Value = (Cluster, Placement)> {
-    let machines = proptest::collection::vec((any::<bool>(), any::<bool>(), 0..6u32, 1..5u32), 2..12);
+    let machines = proptest::collection::vec((any::<bool>(), any::<bool>(), 0..3u32, 2..5u32), 5..12);
     (machines, any::<bool>(), 1..2_000u64).prop_map(|(machines, partial, between)| {
         let kind = |fast: bool| if fast { "fast" } else { "slow" };
         let types: Vec<&str> = machines.iter().map(|machine| kind(machine.0)).collect();
@@ -130,10 +130,11 @@ fn arbitrary() -> impl Strategy<Value = (Cluster, Placement)> {
             ((here, there), far),
             ((there, here), far),
         ]);
+        // Stages of two layers; with partial inference a fast machine may hold more, and be entered in the middle.
         let mut ranges = Vec::new();
-        for (index, &(fast, away, start, length)) in (0..).zip(&machines) {
+        for (index, &(fast, away, stage, length)) in (0..).zip(&machines) {
             cluster.machines[index as usize].region = if away { there } else { here };
-            let length = if fast { length } else { length.min(2) };
+            let (start, length) = (2 * stage, if fast && partial { length } else { 2 });
             ranges.push((index, start, (start + length).min(6)));
         }
         let mut placed = placement(&model(6), &ranges);
@@ -153,12 +154,15 @@ fn sums(links: &[LinkFlow]) -> BTreeMap<(Endpoint, bool), f64> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
     #[test]
     fn what_passes_every_machine_and_every_border_stays((cluster, placed) in arbitrary()) {
         let (model, table) = (model(6), table());
-        let Some((evaluation, links)) = judged(&Instance::new(&cluster, &model, &table), &placed) else {
-            return Ok(());
-        };
+        let found = judged(&Instance::new(&cluster, &model, &table), &placed);
+        // Few draws may be without a chain through all layers, or this would say nothing.
+        prop_assume!(found.as_ref().is_some_and(|(evaluation, _)| evaluation.throughput > 0.0));
+        let (evaluation, links) = found.expect("assumed");
         let (before, after) = (sums(&evaluation.links), sums(&links));
         prop_assert_eq!(before.len(), after.len());
         for (place, flow) in &before {

@@ -1,10 +1,13 @@
 //! The same flow over more links: where requests could change lanes, some of them do.
 //!
 //! ```text
-//!   a ──750──> c            a ──375──> c         What leaves a and b, and what reaches c and d, stays as it is; so do
-//!                    >        ╲ ╱ 375            the value of the flow, its hops and its latency. Requests that passed
-//!   b ──750──> d            b ──375──> d         the same machine no longer stay together.
+//!   a ──750──> c              a ──375──> c
+//!                becomes        ╲ ╱ 375 each
+//!   b ──750──> d              b ──375──> d
 //! ```
+//!
+//! What leaves a and b, and what reaches c and d, stays as it is; so do the value of the flow, its hops and its latency. But
+//! requests that passed the same machine no longer stay together.
 //!
 //! An evaluation takes a maximum flow with few links, which is easy to read. To route by, it is a poor one: requests that
 //! are on parallel lanes meet the same others at every stage and hold each other up

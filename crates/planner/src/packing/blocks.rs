@@ -150,7 +150,7 @@ impl<'a> Pricer<'a> {
     /// Chains whose parts are blocks: for every share of the flow the cheapest series of blocks that carry it.
     fn nest(&self, sides: &[Side]) -> Vec<Vec<Chain>> {
         let longest = self.limits.longest;
-        let mut nested: Vec<Vec<Chain>> = vec![Vec::new(); self.limits.longest + 1];
+        let mut nested: Vec<Vec<Chain>> = vec![Vec::new(); longest + 1];
         let mut cost = vec![0.0; longest + 1];
         let mut first = vec![0; longest + 1];
         for steps in (1..=GRID).rev() {

@@ -169,8 +169,9 @@ mod tests {
         assert_eq!(wide.within(1).map(|(flow, _)| flow), Some(12.0));
         assert_eq!(wide.within(2).map(|(flow, _)| flow), Some(14.0));
         assert_eq!(wide.within(0), None);
-        // A link of 3 tokens/s: two steps carry 3 + 4.
+        // A link of 3 tokens/s: two steps carry 3, and with the third alone 7, which is less than one step of all.
         let narrow = BestPlans::of(&problem(3, 3.0), &mut never).unwrap();
+        assert_eq!(narrow.at[2].as_ref().map(|(flow, _)| *flow), Some(7.0));
         assert_eq!(narrow.within(2).map(|(flow, _)| flow), Some(12.0));
     }
 

@@ -26,10 +26,11 @@ pub(super) fn fitted(runs: &[Vec<(u64, f64)>]) -> Vec<Option<f64>> {
     for _ in 0..ROUNDS {
         let mut sums: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
         for (runs, worth) in runs.iter().zip(&worths) {
+            let Some(worth) = worth else { continue };
             for (seed, figure) in runs.iter().filter(|(seed, _)| shared[seed] > 1) {
                 let (figures, expected) = sums.entry(*seed).or_default();
                 *figures += figure;
-                *expected += worth.unwrap_or(0.0);
+                *expected += worth;
             }
         }
         for (seed, (figures, expected)) in sums {
