@@ -43,27 +43,46 @@ pub enum Beats {
     No,
 }
 
+fn say(message: from_worker::Message) -> FromWorker {
+    FromWorker { message: Some(message) }
+}
+
+/// A sign of life.
+pub fn heartbeat() -> FromWorker {
+    say(from_worker::Message::Heartbeat(Heartbeat::default()))
+}
+
+/// Joins as `name`, which others reach at `listener`, and says that it has its layers; the ways to and from the coordinator.
+pub async fn introduce(
+    coordinator: SocketAddr,
+    name: &str,
+    fingerprint: String,
+    listener: &TcpListener,
+) -> (mpsc::Sender<FromWorker>, Streaming<ToWorker>) {
+    let register = Register {
+        join_token: TOKEN.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        wire_version: WIRE_VERSION,
+        machine: name.to_owned(),
+        activations: listener.local_addr().unwrap().to_string(),
+        model_fingerprint: fingerprint,
+        ..Register::default()
+    };
+    let (words, outbound) = mpsc::channel(16);
+    words.send(say(from_worker::Message::Register(register))).await.unwrap();
+    let mut client = ControlClient::connect(format!("http://{coordinator}")).await.unwrap();
+    let mut orders = client.join(ReceiverStream::new(outbound)).await.unwrap().into_inner();
+    orders.message().await.unwrap().expect("a welcome");
+    let loaded = Loaded { kv_blocks: 4000, ..Loaded::default() };
+    words.send(say(from_worker::Message::Loaded(loaded))).await.unwrap();
+    (words, orders)
+}
+
 impl Puppet {
     /// Joins as `name`, and says that it has its layers.
     pub async fn join(coordinator: SocketAddr, name: &str, fingerprint: String, beats: Beats) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let register = Register {
-            join_token: TOKEN.to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            wire_version: WIRE_VERSION,
-            machine: name.to_owned(),
-            activations: listener.local_addr().unwrap().to_string(),
-            model_fingerprint: fingerprint,
-            ..Register::default()
-        };
-        let (words, outbound) = mpsc::channel(16);
-        let say = |message| FromWorker { message: Some(message) };
-        words.send(say(from_worker::Message::Register(register))).await.unwrap();
-        let mut client = ControlClient::connect(format!("http://{coordinator}")).await.unwrap();
-        let mut orders = client.join(ReceiverStream::new(outbound)).await.unwrap().into_inner();
-        orders.message().await.unwrap().expect("a welcome");
-        let loaded = Loaded { kv_blocks: 4000, ..Loaded::default() };
-        words.send(say(from_worker::Message::Loaded(loaded))).await.unwrap();
+        let (words, orders) = introduce(coordinator, name, fingerprint, &listener).await;
         let (outbox, (inbound, heard)) = (Outbox::new(Outbox::LIMIT), mpsc::channel(64));
         let link = tokio::spawn({
             let outbox = outbox.clone();
@@ -78,7 +97,7 @@ impl Puppet {
             let mut beat = tokio::time::interval(Duration::from_millis(100));
             loop {
                 beat.tick().await;
-                let message = say(from_worker::Message::Heartbeat(Heartbeat::default()));
+                let message = heartbeat();
                 // Without a beat the stream stays open all the same.
                 if beats == Beats::Yes && words.send(message).await.is_err() {
                     return;

@@ -1,41 +1,24 @@
 //! A worker that joins, takes connections, and never reads what comes on them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use helix_runtime::control::proto::control_client::ControlClient;
-use helix_runtime::control::proto::{FromWorker, Heartbeat, Loaded, Register, from_worker};
 use helix_runtime::net::{Peer, Security};
 use helix_runtime::service::{GenerateRequest, GenerationError, GenerationEvent, MachineState};
-use helix_runtime::wire::{WIRE_VERSION, welcome};
+use helix_runtime::wire::welcome;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::ReceiverStream;
 
-use crate::harness::{TOKEN, collect, coordinator, plan, spawn, worker_settings};
+use crate::harness::{collect, coordinator, plan, spawn, worker_settings};
 use crate::model::{alone, random_model};
+use crate::puppet::{heartbeat, introduce};
 
 /// Joins as `name` and is alive by its heartbeats; holds what calls it and reads nothing. Gone when the handle is aborted.
-async fn deaf(coordinator: String, name: &str, fingerprint: String) -> JoinHandle<()> {
+async fn deaf(coordinator: SocketAddr, name: &str, fingerprint: String) -> JoinHandle<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let register = Register {
-        join_token: TOKEN.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        wire_version: WIRE_VERSION,
-        machine: name.to_owned(),
-        activations: listener.local_addr().unwrap().to_string(),
-        model_fingerprint: fingerprint,
-        ..Register::default()
-    };
+    let (words, orders) = introduce(coordinator, name, fingerprint, &listener).await;
     tokio::spawn(async move {
-        let (words, outbound) = mpsc::channel(16);
-        let say = |message| FromWorker { message: Some(message) };
-        words.send(say(from_worker::Message::Register(register))).await.unwrap();
-        let mut client = ControlClient::connect(format!("http://{coordinator}")).await.unwrap();
-        let mut orders = client.join(ReceiverStream::new(outbound)).await.unwrap().into_inner();
-        orders.message().await.unwrap().expect("a welcome");
-        let loaded = Loaded { kv_blocks: 4000, ..Loaded::default() };
-        words.send(say(from_worker::Message::Loaded(loaded))).await.unwrap();
+        let _orders = orders;
         let mut held = Vec::new();
         let mut beat = tokio::time::interval(Duration::from_millis(100));
         loop {
@@ -46,7 +29,7 @@ async fn deaf(coordinator: String, name: &str, fingerprint: String) -> JoinHandl
                     held.push(stream);
                 }
                 _ = beat.tick() => {
-                    words.send(say(from_worker::Message::Heartbeat(Heartbeat::default()))).await.unwrap();
+                    words.send(heartbeat()).await.unwrap();
                 }
             }
         }
@@ -61,7 +44,7 @@ async fn a_worker_that_reads_nothing_stalls_nobody_else() {
     let coordinator = coordinator(model.path(), plan(&[(0, 3), (3, 6), (3, 6)])).await;
     let address = coordinator.address();
     let fingerprint = helix_runtime::fingerprint(model.path()).unwrap();
-    let deaf = deaf(address.to_string(), "w1", fingerprint).await;
+    let deaf = deaf(address, "w1", fingerprint).await;
     let _workers = ["w0", "w2"].map(|name| spawn(worker_settings(address, name, model.path())));
     let service = coordinator.service();
     let all_ready = service.report_when(|report| {
