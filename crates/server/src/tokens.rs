@@ -53,7 +53,11 @@ pub async fn detokenize(State(app): State<App>, request: Request) -> Result<Resp
         return Err(ApiError::not_taken(&SubmitError::UnknownToken { of: None, token, vocab }, "tokens"));
     }
     let service = app.service.clone();
-    let prompt = app.prompts.apart(move || Ok(service.text().decode_all(&tokens))).await?;
+    let text = move || {
+        let decoded = service.text().decode_all(&tokens);
+        decoded.map_err(|error| ApiError::internal(format!("the tokens have no text: {error}")))
+    };
+    let prompt = app.prompts.apart(text).await?;
     let mut response = pages::json(&Text { prompt })?;
     name_ignored(&mut response, &ignored);
     Ok(response)

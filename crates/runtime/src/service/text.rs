@@ -38,9 +38,8 @@ impl TextModel {
     }
 
     /// Text of tokens, special ones by name.
-    #[must_use]
-    pub fn decode_all(&self, tokens: &[u32]) -> String {
-        self.tokenizer.decode_all(tokens).unwrap_or_default()
+    pub fn decode_all(&self, tokens: &[u32]) -> Result<String, TextError> {
+        self.tokenizer.decode_all(tokens)
     }
 
     /// How the vocabulary writes a token; `None` where it has none of that id.
