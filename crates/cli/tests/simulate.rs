@@ -256,7 +256,7 @@ fn machines_fail_and_recover() {
     );
     let report = files.json(&["--faults", &path]);
     let notes = notes(&report);
-    assert!(notes.contains("the fault at 9000 s and 1 later ones never happens"), "{notes}");
+    assert!(notes.contains("the fault at 9000 s (and 1 after it) never happens"), "{notes}");
     assert!(!notes.contains("no machine is left"), "{notes}");
     let path = faults("{ at = \"10 s\", machine = \"secund\", fails = true },");
     let error = files.refused(&["--faults", &path], 3);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use helix_sim::{Progress, Simulation};
-use helix_spec::{Cluster, ModelShape, Placement, RequestsPerSecond, SimTime};
+use helix_spec::{Cluster, ModelShape, Placement, RequestsPerSecond};
 
 use super::arguments::Arguments;
 use crate::parallel::Progress as Line;
@@ -18,9 +18,6 @@ use crate::simulate::{self, Mode, Scheduler, Setup};
 
 /// Events between two looks at Ctrl-C.
 const SLICE: u64 = 200_000;
-
-/// With several seeds delays are lengthened by up to this, so that runs of one trace differ as little timing differs.
-const JITTER: SimTime = SimTime(1_000);
 
 /// What is simulated.
 #[derive(Debug, Clone, Copy)]
@@ -143,8 +140,9 @@ fn arguments_of(shared: &Shared<'_>, job: &Job<'_>) -> simulate::Arguments {
     } else {
         load.rate = load.rate.or(shared.rate);
     }
+    // So runs of one trace differ as little timing differs.
     if load.jitter.is_none() && arguments.seeds > 1 {
-        load.jitter = Some(JITTER);
+        load.jitter = Some(simulate::JITTER);
     }
     simulate::Arguments {
         cluster: Some(arguments.cluster.clone()),

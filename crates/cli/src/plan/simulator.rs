@@ -16,7 +16,7 @@ use helix_sim::{
 use helix_spec::{Cluster, Lengths, ModelShape, SimTime};
 
 use super::{Budget, Cost};
-use crate::simulate::{Flow, Preset, Scheduler, planned_links};
+use crate::simulate::{Flow, JITTER, Preset, Scheduler, planned_links};
 
 /// Events between two looks at the clock.
 const SLICE: u64 = 100_000;
@@ -33,11 +33,6 @@ const REPORT: (f64, f64) = (1.5, 3.0);
 const SHORT_EVENTS: f64 = 20e6;
 /// Events of the run that finds out how many there are.
 const PROBE: u64 = 400_000;
-
-/// Every delay is up to so much longer. Without it batches of like machines end at the same picosecond, and whether a work that
-/// arrives just then still joins is the same every time: a search finds the plans that such luck helps. As published there is
-/// none, since the figures are to be those of `--preset`.
-const JITTER: SimTime = SimTime(1_000);
 
 /// What threads share.
 #[derive(Clone, Copy)]
@@ -214,6 +209,9 @@ pub fn behaviour(preset: Option<Preset>, lengths: &Lengths) -> Behaviour {
         None => Settings::serving(policy, false, lengths.mean().1),
     };
     settings.saturate();
+    // Without it batches of like machines end at the same picosecond, and whether a work that arrives just then still joins is
+    // the same every time: a search finds the plans that such luck helps. As published there is none, since the figures are to
+    // be those of `--preset`.
     if preset.is_none() {
         settings.jitter = JITTER;
     }

@@ -44,29 +44,17 @@ impl Arguments {
         placement: &Placement,
         scene: &Scene<'_>,
     ) -> (Vec<&Path>, Result<(), Failure>) {
-        let [placement_file, html, svg] = self.outputs().map(|(_, path)| path);
+        let texts: [&dyn Fn() -> String; 3] =
+            [&|| placement.to_toml(cluster), &|| page(scene), &|| drawing(scene)];
         let mut written = Vec::new();
         let mut result = Ok(());
-        let mut write = |path: Option<&'_ Path>, text: &dyn Fn() -> String| {
-            let Some(path) = path else { return false };
-            let done = files::write(path, &text());
-            let is_written = done.is_ok();
-            if result.is_ok() {
-                result = done;
+        for ((_, path), text) in self.outputs().into_iter().zip(texts) {
+            let Some(path) = path else { continue };
+            match files::write(path, &text()) {
+                Ok(()) => written.push(path),
+                Err(failure) => result = result.and(Err(failure)),
             }
-            is_written
-        };
-        let done = [
-            write(placement_file, &|| placement.to_toml(cluster)),
-            write(html, &|| page(scene)),
-            write(svg, &|| drawing(scene)),
-        ];
-        written.extend(
-            [placement_file, html, svg]
-                .into_iter()
-                .zip(done)
-                .filter_map(|(path, done)| path.filter(|_| done)),
-        );
+        }
         (written, result)
     }
 }

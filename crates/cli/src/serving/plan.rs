@@ -45,8 +45,7 @@ pub fn judged(cluster: &Cluster, shape: &ModelShape, placement: Placement) -> Re
     let costs = Costs::for_cluster(cluster, shape, CostChoice::Auto).map_err(infeasible)?;
     let instance = Instance::new(cluster, shape, &costs);
     let evaluation = evaluate(&instance, &placement).map_err(infeasible)?;
-    let spread = spread(&instance, &placement, &evaluation).map_err(infeasible)?;
-    Ok(Planned { placement, evaluation, spread, times: planned_times(&costs, cluster) })
+    Planned::new((&instance, &costs), placement, evaluation)
 }
 
 /// Searches a placement.
@@ -64,13 +63,7 @@ pub fn searched(cluster: &Cluster, shape: &ModelShape, wanted: Wanted) -> Result
     let mut used = || started.elapsed().as_secs_f64() / wanted.seconds;
     let mut control = Control { used: &mut used, report: &mut |_| () };
     let found = plan_auto(&instance, options, &judge, &mut control).map_err(infeasible)?;
-    let (placement, evaluation) = (found.plan.placement, found.plan.evaluation);
-    let spread = spread(&instance, &placement, &evaluation).map_err(infeasible)?;
-    Ok(Planned { placement, evaluation, spread, times: planned_times(&costs, cluster) })
-}
-
-fn planned_times(costs: &Costs, cluster: &Cluster) -> Vec<Option<PlannedTimes>> {
-    cluster.machines.iter().map(|machine| times_of(costs, machine)).collect()
+    Planned::new((&instance, &costs), found.plan.placement, found.plan.evaluation)
 }
 
 /// The line through the times of one token and of many on one layer; `None` for a machine whose batches nobody can time.
@@ -83,6 +76,16 @@ fn times_of(costs: &Costs, machine: &Machine) -> Option<PlannedTimes> {
 }
 
 impl Planned {
+    fn new(
+        (instance, costs): (&Instance<'_>, &Costs),
+        placement: Placement,
+        evaluation: Evaluation,
+    ) -> Result<Self, Failure> {
+        let spread = spread(instance, &placement, &evaluation).map_err(infeasible)?;
+        let times = instance.cluster.machines.iter().map(|machine| times_of(costs, machine)).collect();
+        Ok(Self { placement, evaluation, spread, times })
+    }
+
     /// What the coordinator is handed.
     pub fn cluster_plan(&self, cluster: &Cluster, scheduler: Scheduler) -> ClusterPlan {
         let machines = cluster.machine_ids().map(|id| PlannedMachine {

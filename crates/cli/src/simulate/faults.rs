@@ -108,7 +108,7 @@ pub fn notes(faults: &[Fault], window: &Window, (cluster, placement): (&Cluster,
     let mut notes = layers_without_holder(&faults[..seen], cluster, placement);
     if let [first, others @ ..] = &faults[seen..] {
         let more =
-            if others.is_empty() { String::new() } else { format!(" and {} later ones", others.len()) };
+            if others.is_empty() { String::new() } else { format!(" (and {} after it)", others.len()) };
         notes.push(format!(
             "the fault at {}{more} never happens: the run ends at {end}; give a longer `--duration`",
             first.at

@@ -25,7 +25,7 @@ pub use arguments::{Arguments, Load, Mode, Preset, Scheduler};
 pub use curves::{COLOURS, short};
 use report::SimulateReport;
 pub use report::value_name as name_of;
-pub use setup::{Flow, Setup, azure_like, planned_links, workload};
+pub use setup::{Flow, JITTER, Setup, azure_like, planned_links, workload};
 use streams::Streams;
 
 /// Events between two looks at Ctrl-C.

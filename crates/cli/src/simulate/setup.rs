@@ -54,9 +54,11 @@ const ANSWERS: [(f64, u32); 14] = [
 /// Longest warm-up and window \[s\].
 const LONGEST_WINDOW_S: f64 = 8_640_000.0;
 
+/// Every delay of a run may be up to so much longer, where little timing is not to decide.
+pub const JITTER: SimTime = SimTime(1_000);
+
 /// Everything that a run needs.
 pub struct Setup {
-    pub scheduler: Scheduler,
     pub cluster: Cluster,
     pub model: ModelShape,
     pub placement: Placement,
@@ -131,7 +133,6 @@ impl Setup {
         }
         let sample = arguments.load.sample;
         Ok(Self {
-            scheduler: arguments.scheduler(),
             cluster,
             model,
             placement,

@@ -50,6 +50,11 @@ pub fn run(arguments: &Arguments, path: &Path, output: &mut Output) -> Result<()
     let recording = Recording::read(path)?;
     // A week: only its handling of Ctrl-C is wanted here.
     let _handler = Budget::start(Duration::from_hours(7 * 24))?;
+    let scheduler = match arguments.scheduler {
+        Some(scheduler) => scheduler,
+        None => recorded_scheduler(&recording.scheduler)?,
+    };
+    let arguments = &Arguments { scheduler: Some(scheduler), ..arguments.clone() };
     let setup = setup(arguments, &recording)?;
     let measured: Vec<Times> = recording
         .requests
@@ -85,7 +90,7 @@ pub fn run(arguments: &Arguments, path: &Path, output: &mut Output) -> Result<()
         recording: path.display().to_string(),
         cluster: setup.cluster.name.clone(),
         model: setup.model.name.clone(),
-        scheduler: name_of(&setup.scheduler),
+        scheduler: name_of(&scheduler),
         requests_replayed: measured.len(),
         requests_compared: compared.len(),
         figures: figures(&real, &pick(&plain), fitted.as_ref().map(|fitted| &fitted.1[..])),
@@ -129,12 +134,7 @@ fn setup(arguments: &Arguments, recording: &Recording) -> Result<Setup, Failure>
         Some(path) => Placement::load(path, &cluster)?,
         None => recording.placement(&cluster)?,
     };
-    let scheduler = match arguments.scheduler {
-        Some(scheduler) => scheduler,
-        None => recorded_scheduler(&recording.scheduler)?,
-    };
-    let arguments = Arguments { scheduler: Some(scheduler), ..arguments.clone() };
-    let mut setup = Setup::of(&arguments, Mode::Online, (cluster, model, placement))?;
+    let mut setup = Setup::of(arguments, Mode::Online, (cluster, model, placement))?;
     let trace = Trace { requests: recording.trace(), timed: true, left_out: 0 };
     let last = trace.last_arrival();
     setup.workload.arrivals = Arrivals::Trace { speed: 1.0 };
