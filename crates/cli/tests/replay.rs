@@ -111,10 +111,17 @@ fn ways_are_chosen_by_whoever_chose_them_in_the_recording() {
     let folder = folder("scheduler");
     let recording = record(&folder, 1.0);
     let as_by = |name: &str| recording.replacen("mixed-flow", name, 1);
-    let aware = replay(&folder, &as_by("latency-aware"));
-    assert_eq!(report(&aware)["scheduler"], "latency-aware");
-    let other = ["simulate", "--replay", "run.jsonl", "--format", "json", "--scheduler", "max-flow"];
-    assert_eq!(report(&helix(&folder, &other))["scheduler"], "max-flow");
+    let asked = |scheduler: &str| {
+        let flags = ["simulate", "--replay", "run.jsonl", "--format", "json", "--scheduler", scheduler];
+        report(&helix(&folder, &flags))
+    };
+    let aware = report(&replay(&folder, &as_by("latency-aware")));
+    assert_eq!(aware["scheduler"], "latency-aware");
+    // Not only by name: the figures are those of this scheduler, and another one gives others.
+    assert_eq!(aware, asked("latency-aware"));
+    let other = asked("max-flow");
+    assert_eq!(other["scheduler"], "max-flow");
+    assert_ne!(aware["figures"], other["figures"]);
     let unknown = replay(&folder, &as_by("by-moonlight"));
     assert_eq!(unknown.status.code(), Some(3));
     let text = String::from_utf8_lossy(&unknown.stderr).into_owned();
