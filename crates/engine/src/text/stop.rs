@@ -5,7 +5,7 @@
 pub struct StopStrings {
     stops: Vec<String>,
     held: String,
-    stopped: bool,
+    stopped_by: Option<usize>,
 }
 
 impl StopStrings {
@@ -13,25 +13,26 @@ impl StopStrings {
     #[must_use]
     pub fn new(stops: impl IntoIterator<Item = String>) -> Self {
         let stops = stops.into_iter().filter(|stop| !stop.is_empty()).collect();
-        Self { stops, held: String::new(), stopped: false }
+        Self { stops, held: String::new(), stopped_by: None }
     }
 
-    /// Whether a stop string was seen.
+    /// The stop string that ended the answer, if one did; of several that begin at one place the one that was named first.
     #[must_use]
-    pub fn stopped(&self) -> bool {
-        self.stopped
+    pub fn stopped_by(&self) -> Option<&str> {
+        self.stopped_by.map(|index| self.stops[index].as_str())
     }
 
     /// Adds text; gives what is certainly not part of a stop string. The first stop string ends the answer: it and what
     /// follows are left out.
     pub fn push(&mut self, text: &str) -> String {
-        if self.stopped {
+        if self.stopped_by.is_some() {
             return String::new();
         }
         self.held.push_str(text);
-        let found = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
-        if let Some(at) = found {
-            self.stopped = true;
+        let places = self.stops.iter().enumerate();
+        let found = places.filter_map(|(index, stop)| Some((self.held.find(stop.as_str())?, index))).min();
+        if let Some((at, index)) = found {
+            self.stopped_by = Some(index);
             self.held.truncate(at);
             return std::mem::take(&mut self.held);
         }
@@ -61,9 +62,9 @@ mod tests {
     #[test]
     fn cuts_do_not_matter() {
         let cases = [
-            (vec!["END", "é!"], "one ENé two é! three", Some("one ENé two ")),
-            (vec!["aab"], "aaaab", Some("aa")),
-            (vec!["xyz", "yz"], "wxyz", Some("w")),
+            (vec!["END", "é!"], "one ENé two é! three", Some(("one ENé two ", "é!"))),
+            (vec!["aab"], "aaaab", Some(("aa", "aab"))),
+            (vec!["yz", "xyz"], "wxyz", Some(("w", "xyz"))),
             (vec!["###"], "a ## b ##", None),
             (vec![""], "abc", None),
         ];
@@ -77,9 +78,14 @@ mod tests {
                     out += &watch.push(&text[from..to]);
                     from = to;
                 }
-                assert_eq!(watch.stopped(), expected.is_some(), "{text}");
+                let stopped_by = watch.stopped_by().map(str::to_owned);
                 out += &watch.finish();
-                assert_eq!(out, expected.unwrap_or(text), "{stops:?} {step}");
+                let given = (out.as_str(), stopped_by.as_deref());
+                assert_eq!(
+                    given,
+                    expected.map_or((text, None), |(text, stop)| (text, Some(stop))),
+                    "{stops:?} {step}"
+                );
             }
         }
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc;
 
 use super::handle::{RawEvent, RawToken, Slot};
-use super::text::{Detokenizer, TextModel};
+use super::text::{Detokenizer, Step, TextModel};
 
 /// A token that was considered, with its log-probability.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,8 +147,9 @@ impl GenerationStream {
             Some(RawEvent::Token(token)) => self.token(&token),
             Some(RawEvent::Finished { reason, end_token }) => {
                 self.usage.completion_tokens += u32::from(end_token.is_some());
-                let text = self.detokenizer.finish();
-                GenerationEvent::Finished(Finish { reason, text, stop_text: None, usage: self.usage })
+                let Step { text, stopped_by: stop_text } = self.detokenizer.finish();
+                let reason = if stop_text.is_some() { FinishReason::Stop } else { reason };
+                GenerationEvent::Finished(Finish { reason, text, stop_text, usage: self.usage })
             }
             Some(RawEvent::Failed(error)) => GenerationEvent::Failed(error),
             None => GenerationEvent::Failed(GenerationError::ShuttingDown),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use helix_engine::TextError;
-use helix_engine::Tokenizer;
+use helix_engine::{StopStrings, Tokenizer};
 use helix_spec::FileError;
 
 /// A model's tokenizer.
@@ -76,15 +76,14 @@ pub(super) struct Step {
 pub(super) struct Detokenizer {
     model: Arc<TextModel>,
     tokens: helix_engine::Detokenizer,
-    stops: Vec<String>,
-    held: String,
+    stops: StopStrings,
 }
 
 impl Detokenizer {
     /// For an answer that continues `prompt` and ends at one of `stops`.
     pub(super) fn new(model: Arc<TextModel>, prompt: &[u32], stops: &[String]) -> Self {
         let tokens = helix_engine::Detokenizer::new(prompt);
-        Self { model, tokens, stops: stops.to_vec(), held: String::new() }
+        Self { model, tokens, stops: StopStrings::new(stops.iter().cloned()) }
     }
 
     /// The tokenizer.
@@ -94,34 +93,15 @@ impl Detokenizer {
 
     /// The next token. One that the tokenizer does not know has no text.
     pub(super) fn push(&mut self, token: u32) -> Step {
-        let text = self.tokens.push(&self.model.tokenizer, token);
-        self.held.push_str(&text.unwrap_or_default());
-        self.release()
+        let text = self.tokens.push(&self.model.tokenizer, token).unwrap_or_default();
+        let text = self.stops.push(&text);
+        Step { text, stopped_by: self.stops.stopped_by().map(str::to_owned) }
     }
 
-    /// The text still held back, when no more tokens come.
-    pub(super) fn finish(&mut self) -> String {
-        let text = self.tokens.finish(&self.model.tokenizer);
-        self.held.push_str(&text.unwrap_or_default());
-        std::mem::take(&mut self.held)
+    /// The text still held back, when no more tokens come, and the stop text that ended it if there is one in the last of it.
+    pub(super) fn finish(&mut self) -> Step {
+        let text = self.tokens.finish(&self.model.tokenizer).unwrap_or_default();
+        let text = self.stops.push(&text) + &self.stops.finish();
+        Step { text, stopped_by: self.stops.stopped_by().map(str::to_owned) }
     }
-
-    fn release(&mut self) -> Step {
-        let first = self.stops.iter().filter_map(|stop| Some((self.held.find(stop)?, stop))).min();
-        if let Some((at, stop)) = first {
-            let stopped_by = Some(stop.clone());
-            self.held.truncate(at);
-            return Step { text: std::mem::take(&mut self.held), stopped_by };
-        }
-        let keep = self.stops.iter().map(|stop| overlap(&self.held, stop)).max().unwrap_or(0);
-        let rest = self.held.split_off(self.held.len() - keep);
-        Step { text: std::mem::replace(&mut self.held, rest), stopped_by: None }
-    }
-}
-
-/// Bytes at the end of `text` that are a beginning of `stop`.
-fn overlap(text: &str, stop: &str) -> usize {
-    let longest = text.len().min(stop.len() - 1);
-    let begins = |bytes: &usize| stop.is_char_boundary(*bytes) && text.ends_with(&stop[..*bytes]);
-    (1..=longest).rev().find(begins).unwrap_or(0)
 }
