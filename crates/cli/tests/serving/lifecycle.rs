@@ -4,6 +4,8 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::process::{Output, Stdio};
 
+use serde_json::Value;
+
 use crate::up::{Up, gone, helix, signal, sum};
 
 #[test]
@@ -31,20 +33,14 @@ fn a_killed_worker_ends_its_requests_with_an_error_and_readiness_tells() {
     let mut stream = up.open("/v1/completions", endless);
     let mut some = [0; 2000];
     stream.read_exact(&mut some).unwrap();
-    // Each worker is needed by some request; the one that ends the model is needed by all.
-    let body = up.until("/cluster", |status, _| status == 200);
-    let last = (0..3).find(|worker| {
-        let machine = body.split(&format!(r#""name":"worker-{worker}""#)).nth(1).unwrap_or_default();
-        machine.split('}').next().unwrap_or_default().contains(r#""end":8"#)
-    });
-    let holders = (0..3).filter(|worker| {
-        let machine = body.split(&format!(r#""name":"worker-{worker}""#)).nth(1).unwrap_or_default();
-        machine.split('}').next().unwrap_or_default().contains(r#""end":8"#)
-    });
-    for worker in holders {
+    // The workers that end the model are needed by every request.
+    let report = up.report_when(|_| true);
+    let machines = report["machines"].as_array().unwrap();
+    let last: Vec<usize> = (0..3).filter(|worker| machines[*worker]["end"] == 8).collect();
+    assert!(!last.is_empty(), "{report}");
+    for worker in last {
         signal("-KILL", up.workers[worker]);
     }
-    assert!(last.is_some(), "{body}");
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
     assert!(rest.contains("worker"), "the error names the worker: {rest}");
@@ -52,6 +48,36 @@ fn a_killed_worker_ends_its_requests_with_an_error_and_readiness_tells() {
     assert!(reasons.contains("lost"), "{reasons}");
     let (status, body) = up.ask("/v1/chat/completions", &sum(1, 2));
     assert_eq!(status, 503, "{body}");
+}
+
+/// Two workers hold the first layers. The one that computes a long prompt is killed before the prompt's first token; the other one
+/// takes what comes next.
+#[test]
+fn a_worker_killed_in_the_middle_of_a_prompt_fails_that_request_and_the_rest_goes_on() {
+    let slow = ["--emulate-slowdown", "worker-0=60", "--emulate-slowdown", "worker-1=60"];
+    let up = Up::start_with(4, &slow);
+    let long = format!(r#"{{"prompt": {:?}, "max_tokens": 50, "ignore_eos": true}}"#, [65; 900]);
+    let mut stream = up.open("/v1/completions", &long);
+    let report = up.report_when(|report| {
+        report["machines"].as_array().is_some_and(|machines| {
+            machines.iter().any(|machine| machine["start"] == 0 && machine["kv_blocks_used"] != 0)
+        })
+    });
+    assert_eq!(report["generated_tokens"], 0, "{report}");
+    let busy = |machine: &Value| machine["start"] == 0 && machine["requests"] == 1;
+    let machines = report["machines"].as_array().unwrap();
+    let victim = machines.iter().position(busy).unwrap_or_else(|| panic!("somebody computes it: {report}"));
+    signal("-KILL", up.workers[victim]);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let told = answer.contains(&format!("worker-{victim} was lost"));
+    assert!(told && !answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (status, body) = up.ask("/v1/chat/completions", &sum(17, 25));
+    assert!(status == 200 && body.contains("42"), "{status} {body}");
+    assert_eq!(up.ask("/ready", "").0, 200);
+    let report = up.report_when(|report| report["running"] == 0);
+    let left = report["machines"].as_array().unwrap().iter().all(|machine| machine["kv_blocks_used"] == 0);
+    assert!(left && report["failed"] == 1, "{report}");
 }
 
 #[test]
