@@ -36,7 +36,10 @@ fn a_number_of_runs_gives_one_simulated_plan_with_its_front() {
     let rate = chosen["decode_tokens_per_s"]["mean"].as_f64().expect("a number");
     assert_eq!(plan["predicted_decode_tokens_per_s"].as_f64(), Some(rate));
     assert!(rate > 1.0, "{rate}");
-    assert_eq!(simulation["settings"], "serving");
+    assert_eq!(
+        (&simulation["settings"], &simulation["scheduler"]),
+        (&Value::from("serving"), &Value::from("mixed-flow"))
+    );
     for latency in ["prompt_latency_s", "decode_latency_s"] {
         assert!(chosen[latency]["mean"].as_f64().expect("a number") > 0.0, "{latency}");
     }
@@ -55,6 +58,22 @@ fn a_number_of_runs_gives_one_simulated_plan_with_its_front() {
     );
 }
 
+/// The same settings, and other figures: by the preset's own scheduler and by the one that is asked for.
+#[test]
+fn plans_are_simulated_with_the_scheduler_that_is_asked_for() {
+    let base = ["plan", "--cluster", "single24", "--model", "llama-2-70b", "--simulations", "1"];
+    let base = [&base[..], &["--preset", "asplos25", "--format", "json"]].concat();
+    let preset = json(&helix(&base));
+    let asked = json(&helix(&[&base[..], &["--scheduler", "random"]].concat()));
+    let of = |plan: &Value, key: &str| plan["simulation"][key].clone();
+    assert_eq!(
+        (of(&preset, "scheduler"), of(&asked, "scheduler")),
+        (Value::from("max-flow"), Value::from("random"))
+    );
+    assert_eq!(of(&preset, "settings"), of(&asked, "settings"));
+    assert_ne!(of(&preset, "chosen")["decode_tokens_per_s"], of(&asked, "chosen")["decode_tokens_per_s"]);
+}
+
 #[test]
 fn without_time_the_estimate_decides_and_says_so() {
     let cluster = small_cluster();
@@ -68,7 +87,7 @@ fn without_time_the_estimate_decides_and_says_so() {
 
 #[test]
 fn flags_about_simulation_go_with_simulated_plans_only() {
-    for flags in [["--preset", "asplos25"], ["--simulations", "3"]] {
+    for flags in [["--preset", "asplos25"], ["--simulations", "3"], ["--scheduler", "random"]] {
         for other in [["--planner", "swarm"], ["--objective", "max-flow"]] {
             let plan = ["plan", "--cluster", "single24", "--model", "llama-2-70b"];
             let output = helix(&[&plan[..], &flags, &other].concat());

@@ -93,6 +93,21 @@ async fn what_was_held_back_comes_with_the_end() {
     assert_eq!(finish.usage.completion_tokens, 6, "the token that ended it counts");
 }
 
+/// The half of a character at the end becomes a replacement character only when nothing more comes; here it completes a stop text.
+#[tokio::test]
+async fn a_stop_text_in_what_comes_with_the_end_is_one() {
+    let (service, mut backend) = ready();
+    let mut stream = service.submit(request(&["N\u{fffd}"])).unwrap();
+    let submission = backend.submissions.recv().await.unwrap();
+    send(&submission, b"aEN\xe2\x82");
+    assert!(submission.events.finish(FinishReason::Length, None));
+    let (texts, end) = texts(&mut stream).await;
+    assert_eq!(texts.concat(), "aE");
+    let Some(GenerationEvent::Finished(finish)) = end else { panic!("{end:?}") };
+    let told = (finish.reason, finish.text.as_str(), finish.stop_text.as_deref());
+    assert_eq!(told, (FinishReason::Stop, "", Some("N\u{fffd}")));
+}
+
 #[tokio::test]
 async fn a_dropped_stream_tells_the_coordinator_and_gives_its_place_back() {
     let (service, mut backend) = ready();

@@ -11,7 +11,7 @@ use helix_spec::{Cluster, Lengths, ModelShape, PartialInference, Placement};
 use super::arguments::{Arguments, Contestant};
 use crate::exit_codes::{Failure, Kind};
 use crate::plan::{Bench, Budget, Simulator, batch_times, behaviour};
-use crate::simulate::name_of;
+use crate::simulate::{Scheduler, name_of};
 
 /// Share of the cache that admission fills; see `helix plan`.
 const FILLED_CACHE: f64 = 0.69;
@@ -90,7 +90,8 @@ fn place(
     let (cluster, model) = (instance.cluster, instance.model);
     let times = batch_times(cluster, model, arguments.cost, arguments.preset);
     let bench = Bench { cluster, costs, times: &times, lengths, deadline: None };
-    let simulator = Simulator::new(instance, bench, behaviour(arguments.preset, lengths));
+    let usual = Scheduler::usual(arguments.preset);
+    let simulator = Simulator::new(instance, bench, behaviour(usual, arguments.preset, lengths));
     let simulates = arguments.simulations > 0;
     let judges = Judges {
         estimate: &judge,

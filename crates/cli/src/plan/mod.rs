@@ -29,7 +29,7 @@ use helix_spec::{Cluster, ModelShape, PartialInference, Placement, load_cluster_
 use crate::exit_codes::{Failure, Kind};
 use crate::output::{Format, Output};
 use crate::picture::Scene;
-use crate::simulate::Preset;
+use crate::simulate::{Preset, Scheduler};
 
 pub use budget::{Budget, parse as parse_budget};
 use change::{ChangeReport, Comparison};
@@ -139,6 +139,9 @@ pub struct Arguments {
     /// Judge plans as another simulator does
     #[arg(long, value_enum)]
     preset: Option<Preset>,
+    /// Who chooses the ways of requests when plans are simulated; mixed-flow unless said, with --preset asplos25 max-flow
+    #[arg(long, value_enum)]
+    scheduler: Option<Scheduler>,
     /// The most machines that a request may pass
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_depth: Option<u32>,
@@ -146,7 +149,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     workload: Option<PathBuf>,
     /// Search nothing: validate and report this placement
-    #[arg(long, value_name = "PLACEMENT", conflicts_with_all = ["planner", "max_depth", "objective", "budget", "simulations", "preset"])]
+    #[arg(long, value_name = "PLACEMENT", conflicts_with_all = ["planner", "max_depth", "objective", "budget", "simulations", "preset", "scheduler"])]
     evaluate: Option<PathBuf>,
     #[command(flatten)]
     milp: MilpArguments,
@@ -183,9 +186,11 @@ impl Arguments {
         }
         self.manual.refuse_for_milp(milp)?;
         self.check_outputs()?;
-        if (self.simulations.is_some() || self.preset.is_some()) && !self.simulates() {
+        let about_runs = self.simulations.is_some() || self.preset.is_some() || self.scheduler.is_some();
+        if about_runs && !self.simulates() {
             return Err(Failure::usage(
-                "--simulations and --preset are about simulated plans: they go with --planner auto and --objective steady",
+                "--simulations, --preset and --scheduler are about simulated plans: they go with --planner auto and \
+                 --objective steady",
             ));
         }
         Ok(())
@@ -272,9 +277,10 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let budget = Budget::start(arguments.budget.unwrap_or(BUDGET))?;
     let task = arguments.milp_task(&instance);
     let times = batch_times(&cluster, &model, arguments.cost, arguments.preset);
+    let scheduler = arguments.scheduler.unwrap_or(Scheduler::usual(arguments.preset));
     let deadline = arguments.simulations.is_none().then(|| budget.deadline());
     let bench = Bench { cluster: &cluster, costs: &costs, times: &times, lengths: &drawn, deadline };
-    let simulator = Simulator::new(&instance, bench, behaviour(arguments.preset, &drawn));
+    let simulator = Simulator::new(&instance, bench, behaviour(scheduler, arguments.preset, &drawn));
     let mut milp = None;
     let mut found = match given {
         Some(placement) => evaluated(&instance, placement, arguments.partial_inference)?,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::report::PlanReport;
 use super::simulator::Simulator;
-use crate::simulate::Preset;
+use crate::simulate::{Preset, name_of};
 
 /// A mean over runs.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -70,6 +70,8 @@ pub struct SimulatedPoint {
 pub struct SimulationReport {
     /// How the cluster behaved: `serving`, or the preset's name.
     pub settings: &'static str,
+    /// Who dealt requests out.
+    pub scheduler: String,
     /// Plans that had at least one run.
     pub plans: usize,
     /// Runs.
@@ -121,6 +123,7 @@ impl SimulationReport {
                 Some(Preset::Asplos25) => "asplos25",
                 None => "serving",
             },
+            scheduler: name_of(&simulator.scheduler()),
             plans: search.plans,
             runs: search.runs,
             generations: search.generations,
@@ -175,12 +178,13 @@ pub fn write_prediction(output: &mut impl Write, report: &PlanReport) -> io::Res
     let chosen = &simulation.chosen;
     writeln!(
         output,
-        "  {} decode tokens/s in steady operation, prompts {} s, {} s a token (simulated, {}; mean of {} over {:.0} s after \
+        "  {} decode tokens/s in steady operation, prompts {} s, {} s a token (simulated, {}, {}; mean of {} over {:.0} s after \
          {:.0} s)",
         chosen.rate(),
         chosen.prompt(),
         chosen.decode(),
         simulation.settings,
+        simulation.scheduler,
         match (chosen.decode_tokens_per_s.runs, chosen.seeds) {
             (1, "unseen") => "1 run of a seed that chose nothing".to_owned(),
             (runs, "unseen") => format!("{runs} runs of seeds that chose nothing"),

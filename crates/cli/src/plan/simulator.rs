@@ -22,6 +22,11 @@ use crate::simulate::{Flow, JITTER, Preset, Scheduler, planned_links};
 const SLICE: u64 = 100_000;
 /// Simulated time of a short run, where the cluster is small enough \[s\].
 const SHORT: f64 = 400.0;
+/// The same at most, where little happens: behind slow links the prompts of the requests under way with which a run begins take
+/// minutes.
+const SHORT_AT_MOST: f64 = 1000.0;
+/// Events (of the paper's batching) up to which a short run is made longer than [`SHORT`].
+const FEW_EVENTS: f64 = 4e6;
 /// The same at least: a request lives for minutes, so less would show the beginning only.
 const SHORT_AT_LEAST: f64 = 150.0;
 /// Share of the runs that choose before anything counts. They begin with requests as they are found under way, so that is
@@ -29,8 +34,11 @@ const SHORT_AT_LEAST: f64 = 150.0;
 const WARMUP: f64 = 0.375;
 /// Warm-up and window of a run of the report, in short runs: with empty caches at the beginning, as anybody would judge.
 const REPORT: (f64, f64) = (1.5, 3.0);
-/// Events that a short run may have before it is made shorter.
+/// Events (of the paper's batching) that a short run may have before it is made shorter.
 const SHORT_EVENTS: f64 = 20e6;
+/// Processor time of an event with whole-range batches and paged caches, in events of the paper's batching: measured on single24
+/// (1.5 against 6.3 million events a second).
+const SERVING_EVENT: f64 = 4.0;
 /// Events of the run that finds out how many there are.
 const PROBE: u64 = 400_000;
 
@@ -49,8 +57,12 @@ pub struct Bench<'a> {
 pub struct Behaviour {
     /// Window and seed are set for every run.
     pub settings: Settings,
-    /// What requests are dealt out by.
+    /// Who deals requests out.
+    pub scheduler: Scheduler,
+    /// What by.
     pub flow: Flow,
+    /// Processor time of an event, in events of the paper's batching.
+    pub event_cost: f64,
 }
 
 /// Simulates plans of one cluster.
@@ -74,6 +86,11 @@ impl<'a> Simulator<'a> {
         Self { instance, bench, behaviour, short: OnceLock::new() }
     }
 
+    /// Who deals requests out.
+    pub fn scheduler(&self) -> Scheduler {
+        self.behaviour.scheduler
+    }
+
     /// Warm-up and window of a run \[s\].
     pub fn spans(&self, effort: Effort) -> (f64, f64) {
         let short = self.short.get().copied().unwrap_or(SHORT);
@@ -81,7 +98,7 @@ impl<'a> Simulator<'a> {
         match effort {
             Effort::Short => early(short),
             Effort::Long => early(2.0 * short),
-            Effort::Report => (REPORT.0 * short, REPORT.1 * short),
+            Effort::Report => (REPORT.0 * short.min(SHORT), REPORT.1 * short.min(SHORT)),
         }
     }
 
@@ -116,8 +133,9 @@ impl<'a> Simulator<'a> {
             Ok(Progress::Going) => simulation.simulated().seconds().max(1e-3),
             _ => f64::INFINITY,
         };
-        let affordable = SHORT_EVENTS * seconds / PROBE as f64;
-        let _ = self.short.set(affordable.clamp(SHORT_AT_LEAST, SHORT).round());
+        let lasts = |events: f64| events / self.behaviour.event_cost * seconds / PROBE as f64;
+        let short = lasts(FEW_EVENTS).clamp(SHORT, SHORT_AT_MOST).min(lasts(SHORT_EVENTS));
+        let _ = self.short.set(short.max(SHORT_AT_LEAST).round());
     }
 }
 
@@ -201,8 +219,7 @@ impl Measure for Simulator<'_> {
 }
 
 /// How clusters behave that plans are judged for: as `helix simulate` has it, saturated, nothing dropped.
-pub fn behaviour(preset: Option<Preset>, lengths: &Lengths) -> Behaviour {
-    let scheduler = Scheduler::usual(preset);
+pub fn behaviour(scheduler: Scheduler, preset: Option<Preset>, lengths: &Lengths) -> Behaviour {
     let policy = scheduler.policy(preset);
     let mut settings = match preset {
         Some(Preset::Asplos25) => Settings::asplos25(policy, false),
@@ -215,7 +232,8 @@ pub fn behaviour(preset: Option<Preset>, lengths: &Lengths) -> Behaviour {
     if preset.is_none() {
         settings.jitter = JITTER;
     }
-    Behaviour { settings, flow: Flow::of(scheduler, preset) }
+    let event_cost = if preset.is_some() { 1.0 } else { SERVING_EVENT };
+    Behaviour { settings, scheduler, flow: Flow::of(scheduler, preset), event_cost }
 }
 
 /// Batch times as `helix simulate` takes them.

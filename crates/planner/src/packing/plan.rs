@@ -71,6 +71,15 @@ impl Plan {
         self.spans.iter().enumerate().filter_map(|(machine, span)| span.map(|span| (machine, span)))
     }
 
+    /// Layers that no machine crosses, the ends of the model among them, ascending.
+    pub(crate) fn borders(&self, layers: usize) -> Vec<usize> {
+        let mut crossed = vec![false; layers + 1];
+        for (_, span) in self.used() {
+            crossed[span.start + 1..span.end].fill(true);
+        }
+        (0..=layers).filter(|&layer| !crossed[layer]).collect()
+    }
+
     /// Checks the plan against the problem alone, not against how it was found.
     pub fn validate(&self, problem: &Problem) -> Result<(), PlanError> {
         if self.spans.len() != problem.machines.len() {

@@ -6,7 +6,7 @@ use super::bridge::to_plan;
 use super::choose::choose;
 use super::honour::Honour;
 use super::pool::Pool;
-use super::simulated::{Judges, STEADY_SEARCH, Tuner, for_cache, interleaved};
+use super::simulated::{Climb, Judges, STEADY_SEARCH, Tuner, for_cache, interleaved};
 use super::{Control, Found, RUNNING, SearchOptions};
 use crate::Instance;
 use crate::evaluation::evaluate;
@@ -59,7 +59,12 @@ pub(super) fn tune(
         return choose(pool, (options, judges.estimate), &[], bound);
     }
     let share = tuner.search_share();
-    let climbed = honour.as_ref().map(|honour| tuner.climb(honour, share)).unwrap_or_default();
+    let mut climbed = Climb::default();
+    if let Some(honour) = &honour
+        && tuner.reorder(honour, share)
+    {
+        climbed = tuner.climb(honour, share);
+    }
     let finalists = tuner.finalists(kept);
     for (plan, _) in &finalists {
         if !pool.plans.iter().any(|known| known.placement == plan.placement) {

@@ -4,7 +4,10 @@
 //! ```text
 //!   |  A  |   B   | C |        |   B   |  A  | C |       rotate: what lies between two borders changes places
 //!   |  A  |   B   | C |        | A |   B   |  C  |       transfer: one stage gives layers to another, what is between moves
+//!   |  A  |   B   | C |        | C |  A  |   B   |       shuffle: everything changes places
 //! ```
+
+use std::collections::BTreeMap;
 
 use super::moves::Mover;
 use crate::packing::{Plan, Span};
@@ -18,13 +21,36 @@ impl Mover<'_> {
     /// A neighbour of the plan with its stages rearranged; `None` if none was found that fits.
     pub fn rearrange(&mut self, plan: &Plan) -> Option<Plan> {
         (0..TRIES).find_map(|_| match self.below(20) {
-            0..=4 => self.swap_lengths(plan),
-            5..=9 => self.rotate(plan),
-            10..=12 => self.transfer(plan),
-            13..=15 => self.swap(plan),
-            16..=17 => self.shift_boundary(plan),
-            18 => self.relocate(plan),
+            0..=2 => self.swap_lengths(plan),
+            3..=5 => self.rotate(plan),
+            6..=9 => self.transfer(plan),
+            10..=13 => self.swap(plan),
+            14..=16 => self.shift_boundary(plan),
+            17..=18 => self.relocate(plan),
             _ => self.stretch(plan),
+        })
+    }
+
+    /// All that lies between two neighbouring borders in an order drawn at random; `None` if none was found that fits.
+    pub fn shuffle(&mut self, plan: &Plan) -> Option<Plan> {
+        let borders = plan.borders(self.problem.layers);
+        let mut blocks: Vec<Span> =
+            borders.windows(2).map(|pair| Span { start: pair[0], end: pair[1] }).collect();
+        (0..TRIES).find_map(|_| {
+            for last in (1..blocks.len()).rev() {
+                let other = self.below(last + 1);
+                blocks.swap(last, other);
+            }
+            let mut starts = BTreeMap::new();
+            let mut at = 0;
+            for block in &blocks {
+                starts.insert(block.start, at);
+                at += block.layers();
+            }
+            self.shifted(plan, |span| {
+                let (from, to) = starts.range(..=span.start).next_back().unwrap_or((&0, &0));
+                Span { start: span.start - from + to, end: span.end - from + to }
+            })
         })
     }
 

@@ -1,8 +1,8 @@
 //! Local search with the simulator as its judge.
 //!
-//! Each generation makes neighbours of the few best arms, and gives every neighbour one short run of a seed of which the best
-//! arm had a run, or has one now. Neighbours that look better than the best arm get a second run of another such seed;
-//! only with the mean of both they compete. The best arm gets runs of more seeds as generations go by, so a lucky run does not
+//! Each generation makes neighbours of the best arm of each of a few depths, and gives every neighbour one short run of a seed of
+//! which the best arm had a run, or has one now. Neighbours that look better than the best arm, or clearly better than the arm that
+//! they come from, get a second run of another such seed; only with the mean of both they compete. The best arm gets runs of more seeds as generations go by, so a lucky run does not
 //! keep its place for long.
 
 use super::arms::{Arm, BATCH};
@@ -10,8 +10,15 @@ use super::{Effort, Tuner, seed};
 use crate::packing::Mover;
 use crate::search::honour::Honour;
 
-/// Arms whose neighbours are tried: one in two neighbours is the best arm's, one in four the second's, and so on.
+/// Arms whose neighbours are tried, one of each depth: one in two neighbours is the best arm's, one in four that of the best of
+/// another depth, and so on.
 const PARENTS: usize = 3;
+/// Rounds of other orders at most, each with one order of each of [`BATCH`] arms.
+const ROUNDS: usize = 4;
+/// Orders that differ by no more than this share, each by one run, differ by chance.
+const DIFFERENT: f64 = 0.04;
+/// What is better than the arm that it comes from by this much is clearly better, by one run.
+const BETTER: f64 = 1.01;
 /// Generations without a better arm before the search ends.
 const PATIENCE: usize = 24;
 /// A first run below the best arm's mean by more than this share is not followed by a second one.
@@ -38,24 +45,28 @@ impl Tuner<'_, '_, '_> {
             }
             let leaders = self.leaders();
             let Some(&leader) = leaders.first() else { break };
+            let parents = self.parents(&leaders);
             let seeds = [seed(generations), seed(generations + 1)];
             let known = self.arms[leader].had(Effort::Short, seeds[0]);
-            let children: Vec<usize> = (usize::from(!known)..BATCH)
+            let children: Vec<(usize, usize)> = (usize::from(!known)..BATCH)
                 .filter_map(|slot| {
-                    let parent =
-                        ((slot + 1).trailing_zeros() as usize).min(PARENTS - 1).min(leaders.len() - 1);
-                    self.neighbour(leaders[parent], &mut mover, honour)
+                    let parent = parents[((slot + 1).trailing_zeros() as usize).min(parents.len() - 1)];
+                    let child = self.neighbour(parent, honour, |plan| mover.rearrange(plan))?;
+                    Some((parent, child))
                 })
                 .collect();
             if children.is_empty() {
                 break;
             }
-            if !self.run_beside(leader, &children, seeds[0]) {
+            let all: Vec<usize> = children.iter().map(|(_, child)| *child).collect();
+            if !self.run_beside(leader, &all, seeds[0]) {
                 return Climb { generations, settled: false };
             }
             let worths = self.fitted(Effort::Short, |run| Some(run.worth()));
-            let good = |child: &usize| worths[*child] >= worths[leader] * NEARLY;
-            let again: Vec<usize> = children.iter().copied().filter(good).collect();
+            let good = |(parent, child): &&(usize, usize)| {
+                worths[*child] >= (worths[leader] * NEARLY).min(worths[*parent] * BETTER)
+            };
+            let again: Vec<usize> = children.iter().filter(good).map(|(_, child)| *child).collect();
             if !again.is_empty() && !self.run_beside(leader, &again, seeds[1]) {
                 return Climb { generations, settled: false };
             }
@@ -65,6 +76,53 @@ impl Tuner<'_, '_, '_> {
             generations += 1;
         }
         Climb { generations, settled: true }
+    }
+
+    /// The best arms in other orders, unless that makes no difference: where routers deal requests out in strict turns the order
+    /// of stages is worth as much as what they are made of. False once there is no time left.
+    pub(in crate::search) fn reorder(&mut self, honour: &Honour<'_>, share: f64) -> bool {
+        let mut mover = Mover::new(honour.problem, &honour.freedom, 1);
+        let parents: Vec<usize> = self.ranked(Effort::Short).into_iter().take(BATCH).collect();
+        for _ in 0..ROUNDS {
+            // The last batch is for second runs.
+            if self.runs_until(share) < 2 * BATCH || mover.is_stuck() {
+                break;
+            }
+            let mut other =
+                |&parent: &usize| Some((parent, self.neighbour(parent, honour, |plan| mover.shuffle(plan))?));
+            let pairs: Vec<(usize, usize)> = parents.iter().filter_map(&mut other).collect();
+            let jobs: Vec<(usize, u64)> = pairs.iter().map(|(_, child)| (*child, seed(0))).collect();
+            if !self.run(&jobs, Effort::Short) {
+                return false;
+            }
+            let worths = self.fitted(Effort::Short, |run| Some(run.worth()));
+            let differs = |(parent, child): &(usize, usize)| {
+                (worths[*child] - worths[*parent]).abs() > worths[*parent] * DIFFERENT
+            };
+            if !pairs.iter().any(differs) {
+                break;
+            }
+        }
+        let best = self.ranked(Effort::Short).into_iter().take(BATCH);
+        let again: Vec<(usize, u64)> = best
+            .filter(|&arm| !self.arms[arm].had(Effort::Short, seed(1)))
+            .map(|arm| (arm, seed(1)))
+            .collect();
+        self.run(&again, Effort::Short)
+    }
+
+    /// The best arm of each depth, the best first; a few.
+    fn parents(&self, leaders: &[usize]) -> Vec<usize> {
+        let mut depths = Vec::new();
+        let mut parents = Vec::new();
+        for &arm in leaders {
+            let depth = self.arms[arm].plan.evaluation.depth();
+            if parents.len() < PARENTS && !depths.contains(&depth) {
+                depths.push(depth);
+                parents.push(arm);
+            }
+        }
+        parents
     }
 
     /// Short runs of one seed for these arms, and for the best one unless it had it.

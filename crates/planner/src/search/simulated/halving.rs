@@ -1,8 +1,10 @@
 //! Successive halving: one short run for every candidate, another one for the better half, and so on.
 
+use std::collections::BTreeMap;
+
 use super::{Effort, Tuner, seed};
 
-/// Candidates at most; the estimate leaves out the others.
+/// Candidates at most; the estimate leaves out the others, depth by depth.
 const MOST_CANDIDATES: usize = 32;
 /// Share of the budget for halving.
 const SHARE: f64 = 0.3;
@@ -16,14 +18,7 @@ const PROBES: usize = 2;
 impl Tuner<'_, '_, '_> {
     /// Sorts out candidates, `kept` of them never; false if there is none, or no time to run even the first few.
     pub(in crate::search) fn halve(&mut self, kept: Option<usize>) -> bool {
-        let mut order: Vec<usize> = (0..self.arms.len()).collect();
-        // What is kept comes first, then the estimate decides; of equal ones what was found first.
-        order.sort_by(|&a, &b| {
-            (Some(b) == kept)
-                .cmp(&(Some(a) == kept))
-                .then(self.arms[b].estimate.total_cmp(&self.arms[a].estimate))
-                .then(a.cmp(&b))
-        });
+        let order = self.order(kept);
         let probes: Vec<(usize, u64)> = order.iter().take(PROBES).map(|&arm| (arm, seed(0))).collect();
         if probes.is_empty() || !self.run(&probes, Effort::Short) {
             return false;
@@ -43,5 +38,23 @@ impl Tuner<'_, '_, '_> {
             (left, round) = (left.div_ceil(2), round + 1);
         }
         !self.ranked(Effort::Short).is_empty()
+    }
+
+    /// Arms in the order in which they are tried: what is kept, then the best by the estimate of each depth, then the second of each
+    /// depth, and so on, from the middle depth to both ends. The estimate ranks plans of one depth; it thinks too well of deep ones.
+    fn order(&self, kept: Option<usize>) -> Vec<usize> {
+        let mut depths: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, arm) in self.arms.iter().enumerate().filter(|(index, _)| Some(*index) != kept) {
+            depths.entry(arm.plan.evaluation.depth()).or_default().push(index);
+        }
+        let middle = depths.len() / 2;
+        let mut order = Vec::new();
+        for (place, arms) in depths.values_mut().enumerate() {
+            // Of equal ones the one that was found first.
+            arms.sort_by(|&a, &b| self.arms[b].estimate.total_cmp(&self.arms[a].estimate));
+            order.extend(arms.iter().enumerate().map(|(rank, &arm)| (rank, place.abs_diff(middle), arm)));
+        }
+        order.sort_unstable();
+        kept.into_iter().chain(order.into_iter().map(|(_, _, arm)| arm)).collect()
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plans found so far ─┐           ┌─ neighbours: order of stages, partition ─┐
-//! packings for cache ─┴─> halving ┴────────> climb (short runs) <────────────┘
+//! packings for cache ─┴─> halving ┴─> orders ─> climb (short runs) <─────────┘
 //!                                               └──> finalists (long runs) ──> choice ──> report (seeds that chose nothing)
 //! ```
 //! What the simulator says is noisy, and the best of many noisy figures is too good to be true. So a plan must hold its lead
@@ -26,6 +26,7 @@ pub use statistics::Mean;
 
 pub(super) use arms::Tuner;
 pub(super) use candidates::for_cache;
+pub(super) use climb::Climb;
 pub(super) use interleave::interleaved;
 pub(super) use neighbours::STEADY_SEARCH;
 
@@ -88,11 +89,11 @@ pub struct Figures {
 
 /// One per cent of decode latency weighs as much as this share of one per cent of decode throughput: throughput comes first, but the
 /// last token a second is not worth any latency. More requests in flight always add a little of both.
-const WEIGHT_OF_LATENCY: f64 = 0.15;
+const WEIGHT_OF_LATENCY: f64 = 0.1;
 
 impl Figures {
     /// What plans are compared by \[tokens/s\]: decode throughput, less where a token takes longer than a second, more where it
-    /// takes less (latency to the power of 0.15).
+    /// takes less (latency to the power of 0.1).
     #[must_use]
     pub fn worth(&self) -> f64 {
         match self.decode_latency {

@@ -2,7 +2,7 @@
 
 use super::Tuner;
 use crate::evaluation::evaluate;
-use crate::packing::{Mover, evaluate as flow_of};
+use crate::packing::{Plan as Spans, evaluate as flow_of};
 use crate::plan::Plan;
 use crate::search::bridge::to_plan;
 use crate::search::honour::Honour;
@@ -18,19 +18,19 @@ const KEPT_ESTIMATE: f64 = 0.85;
 pub(in crate::search) const STEADY_SEARCH: &str = "steady search";
 
 impl Tuner<'_, '_, '_> {
-    /// A plan near to an arm that was not looked at before.
+    /// A plan that a change makes of an arm and that was not looked at before.
     pub(super) fn neighbour(
         &mut self,
         arm: usize,
-        mover: &mut Mover<'_>,
         honour: &Honour<'_>,
+        mut change: impl FnMut(&Spans) -> Option<Spans>,
     ) -> Option<usize> {
         let parent = &self.arms[arm];
         let spans = to_plan(honour.problem, &parent.plan.placement);
         let (flow, estimate) = (parent.plan.evaluation.throughput, parent.estimate);
         let partial = parent.plan.placement.partial_inference;
         for _ in 0..TRIES {
-            let Some(next) = mover.rearrange(&spans) else { continue };
+            let Some(next) = change(&spans) else { continue };
             let placement = honour.place(self.instance, &next, partial);
             if self.seen.contains(&self.classes.key(&placement)) {
                 continue;
