@@ -136,6 +136,44 @@ fn it_finds_the_best_order_and_reports_it_from_seeds_that_chose_nothing() {
     assert_eq!(simulated.runs, simulator.trials.get());
 }
 
+/// Likes long pipelines, as the cheap judge does.
+struct LikesDepth;
+
+impl Evaluate for LikesDepth {
+    fn decode_rate(&self, _: &Instance<'_>, _: &Placement, evaluation: &Evaluation) -> Option<f64> {
+        Some(evaluation.depth() as f64)
+    }
+}
+
+/// Remembers the depths of what it ran.
+#[derive(Default)]
+struct Depths(RefCell<Vec<usize>>);
+
+impl Measure for Depths {
+    fn measure(&self, trials: &[Trial<'_>]) -> Vec<Outcome> {
+        let depths = trials.iter().map(|trial| trial.plan.evaluation.depth());
+        self.0.borrow_mut().extend(depths);
+        let figures = Figures { decode_rate: 100.0, prompt_latency: Some(1.0), decode_latency: Some(1.0) };
+        vec![Outcome::Ran(figures); trials.len()]
+    }
+}
+
+/// With time for a few runs only, depths that the estimate thinks little of are seen as well, those in the middle first.
+#[test]
+fn few_runs_go_to_depths_in_the_middle_first() {
+    let table = Table(BTreeMap::from([("big", vec![1000.0, 600.0, 450.0, 360.0, 280.0, 200.0])]));
+    let (cluster, model) = (cluster(&["big"; 6], Bandwidth(10_000_000_000)), model(6));
+    let instance = Instance::new(&cluster, &model, &table);
+    let simulator = Depths::default();
+    let judges = Judges { estimate: &LikesDepth, simulator: Some(&simulator), most_runs: Some(6) };
+    let options = SearchOptions { objective: Objective::Steady, ..SearchOptions::default() };
+    plan_with(&instance, options, judges, &mut Control { used: &mut || 0.0, report: &mut |_| () }).unwrap();
+    let seen = simulator.0.borrow();
+    assert!(seen[0] > 1 && seen[0] < 6, "{seen:?}");
+    let shallow = seen.iter().filter(|depth| **depth < seen[0]).count();
+    assert!(shallow > 0, "{seen:?}");
+}
+
 #[test]
 fn what_seeds_do_to_all_plans_alike_decides_nothing() {
     // Plans are 20 tokens/s apart at the most, seeds up to 80 %.

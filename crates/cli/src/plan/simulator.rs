@@ -1,6 +1,6 @@
 //! The simulator as the judge of plans: saturated runs side by side on all cores.
 //!
-//! Run lengths follow from the cluster alone, never from the clock, and every run is by itself; so a trial gives the same
+//! Run lengths follow from cluster, settings and the first plan, never from the clock, and every run is by itself; so a trial gives the same
 //! figures on any machine and any number of threads. The clock only says when no more runs are begun.
 
 use std::num::NonZero;
@@ -32,7 +32,8 @@ const SHORT_AT_LEAST: f64 = 150.0;
 /// Share of the runs that choose before anything counts. They begin with requests as they are found under way, so that is
 /// soon over.
 const WARMUP: f64 = 0.375;
-/// Warm-up and window of a run of the report, in short runs: with empty caches at the beginning, as anybody would judge.
+/// Warm-up and window of a run of the report, in short runs of [`SHORT`] at most: with empty caches at the beginning, as anybody would
+/// judge. Where short runs are longer than that it costs less than [`Effort::weight`] says, and the search ends a little early.
 const REPORT: (f64, f64) = (1.5, 3.0);
 /// Events (of the paper's batching) that a short run may have before it is made shorter.
 const SHORT_EVENTS: f64 = 20e6;

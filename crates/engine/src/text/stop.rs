@@ -16,7 +16,8 @@ impl StopStrings {
         Self { stops, held: String::new(), stopped_by: None }
     }
 
-    /// The stop string that ended the answer, if one did; of several that begin at one place the one that was named first.
+    /// The stop string that ended the answer, if one did: the one that was complete first, of several that end at one place the one
+    /// that begins first.
     #[must_use]
     pub fn stopped_by(&self) -> Option<&str> {
         self.stopped_by.map(|index| self.stops[index].as_str())
@@ -29,9 +30,11 @@ impl StopStrings {
             return String::new();
         }
         self.held.push_str(text);
-        let places = self.stops.iter().enumerate();
-        let found = places.filter_map(|(index, stop)| Some((self.held.find(stop.as_str())?, index))).min();
-        if let Some((at, index)) = found {
+        let place = |(index, stop): (usize, &String)| {
+            let at = self.held.find(stop.as_str())?;
+            Some((at + stop.len(), at, index))
+        };
+        if let Some((_, at, index)) = self.stops.iter().enumerate().filter_map(place).min() {
             self.stopped_by = Some(index);
             self.held.truncate(at);
             return std::mem::take(&mut self.held);
@@ -48,8 +51,11 @@ impl StopStrings {
 
     /// Bytes at the end of the held text with which a stop string begins.
     fn longest_beginning(&self) -> usize {
-        let beginnings =
-            self.stops.iter().flat_map(|stop| stop.char_indices().map(move |(at, _)| &stop[..at]));
+        let held = self.held.len();
+        let beginnings = self.stops.iter().flat_map(|stop| {
+            let places = stop.char_indices().map(|(at, _)| at).take_while(move |at| *at <= held);
+            places.map(move |at| &stop[..at])
+        });
         beginnings.filter(|beginning| self.held.ends_with(beginning)).map(str::len).max().unwrap_or(0)
     }
 }
@@ -65,6 +71,8 @@ mod tests {
             (vec!["END", "é!"], "one ENé two é! three", Some(("one ENé two ", "é!"))),
             (vec!["aab"], "aaaab", Some(("aa", "aab"))),
             (vec!["yz", "xyz"], "wxyz", Some(("w", "xyz"))),
+            (vec!["xyz", "y"], "wxyz", Some(("wx", "y"))),
+            (vec!["abc", "ab"], "abc", Some(("", "ab"))),
             (vec!["###"], "a ## b ##", None),
             (vec![""], "abc", None),
         ];

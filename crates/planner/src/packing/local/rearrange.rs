@@ -124,3 +124,39 @@ impl Mover<'_> {
         plan.spans[machine] == Some(span) || (!self.is_frozen(machine) && self.may_hold(machine, Some(span)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::packing::{Freedom, Network, Problem, Slot, Table};
+
+    /// Stages of 1, 2 and 3 layers on two machines each: shuffled they come in all six orders, and every stage stays whole.
+    #[test]
+    fn shuffled_stages_stay_whole_and_come_in_every_order() {
+        let problem = Problem {
+            layers: 6,
+            tables: vec![Table { throughput: vec![Some(1.0); 3] }],
+            machines: vec![Slot { table: 0, region: 0 }; 6],
+            network: Network::unbounded(6),
+            partial: false,
+        };
+        let span = |(start, end): (usize, usize)| Some(Span { start, end });
+        let plan = Plan { spans: [(0, 1), (0, 1), (1, 3), (1, 3), (3, 6), (3, 6)].map(span).to_vec() };
+        let mut mover = Mover::new(&problem, &[], 1);
+        let mut orders = BTreeSet::from([plan.clone()]);
+        for _ in 0..200 {
+            let next = mover.shuffle(&plan).expect("some order fits");
+            next.validate(&problem).unwrap();
+            for pair in next.spans.chunks(2) {
+                assert_eq!(pair[0], pair[1]);
+            }
+            orders.insert(next);
+        }
+        assert_eq!(orders.len(), 6);
+        // Nobody may be moved: there is no other order.
+        let frozen = [Freedom::Frozen; 6];
+        assert_eq!(Mover::new(&problem, &frozen, 1).shuffle(&plan), None);
+    }
+}

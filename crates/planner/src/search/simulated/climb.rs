@@ -1,9 +1,9 @@
 //! Local search with the simulator as its judge.
 //!
-//! Each generation makes neighbours of the best arm of each of a few depths, and gives every neighbour one short run of a seed of
-//! which the best arm had a run, or has one now. Neighbours that look better than the best arm, or clearly better than the arm that
-//! they come from, get a second run of another such seed; only with the mean of both they compete. The best arm gets runs of more seeds as generations go by, so a lucky run does not
-//! keep its place for long.
+//! Each generation makes neighbours of the best arm of each of a few depths, and gives every neighbour one short run of a seed
+//! of which the best arm had a run, or has one now. Neighbours that look better than the best arm, or clearly better than the arm
+//! that they come from, get a second run of another such seed; only with the mean of both they compete. The best arm gets runs of
+//! more seeds as generations go by, so a lucky run does not keep its place for long.
 
 use super::arms::{Arm, BATCH};
 use super::{Effort, Tuner, seed};
@@ -15,13 +15,18 @@ use crate::search::honour::Honour;
 const PARENTS: usize = 3;
 /// Rounds of other orders at most, each with one order of each of [`BATCH`] arms.
 const ROUNDS: usize = 4;
+/// Rounds after which at least one order must have been better for another one.
+const FEWEST_ROUNDS: usize = 2;
+/// Share of the search that is for other orders, at most.
+const REORDERING: f64 = 0.5;
 /// Orders that differ by no more than this share, each by one run, differ by chance.
 const DIFFERENT: f64 = 0.04;
 /// What is better than the arm that it comes from by this much is clearly better, by one run.
 const BETTER: f64 = 1.01;
 /// Generations without a better arm before the search ends.
 const PATIENCE: usize = 24;
-/// A first run below the best arm's mean by more than this share is not followed by a second one.
+/// A first run below the best arm's mean by more than this share is not followed by a second one, unless it is clearly better than
+/// the arm that it comes from.
 const NEARLY: f64 = 0.99;
 
 /// How far local search came.
@@ -78,12 +83,15 @@ impl Tuner<'_, '_, '_> {
         Climb { generations, settled: true }
     }
 
-    /// The best arms in other orders, unless that makes no difference: where routers deal requests out in strict turns the order
-    /// of stages is worth as much as what they are made of. False once there is no time left.
+    /// The best arms in other orders, as long as some of them are better: where routers deal requests out in strict turns the
+    /// order of stages is worth as much as what they are made of, else nothing. Half of what is left until a share of the budget
+    /// is used is for that. False once there is no time left.
     pub(in crate::search) fn reorder(&mut self, honour: &Honour<'_>, share: f64) -> bool {
+        let used = self.used();
+        let share = used + (share - used) * REORDERING;
         let mut mover = Mover::new(honour.problem, &honour.freedom, 1);
         let parents: Vec<usize> = self.ranked(Effort::Short).into_iter().take(BATCH).collect();
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             // The last batch is for second runs.
             if self.runs_until(share) < 2 * BATCH || mover.is_stuck() {
                 break;
@@ -96,19 +104,21 @@ impl Tuner<'_, '_, '_> {
                 return false;
             }
             let worths = self.fitted(Effort::Short, |run| Some(run.worth()));
-            let differs = |(parent, child): &(usize, usize)| {
-                (worths[*child] - worths[*parent]).abs() > worths[*parent] * DIFFERENT
-            };
-            if !pairs.iter().any(differs) {
+            let gain = |&(parent, child): &(usize, usize)| worths[child] / worths[parent] - 1.0;
+            let gains = pairs.iter().map(gain).filter(|gain| gain.is_finite());
+            let (matters, better) = gains.fold((false, false), |(matters, better), gain| {
+                (matters || gain.abs() > DIFFERENT, better || gain > BETTER - 1.0)
+            });
+            // The first orders may all be worse by chance, later ones are not.
+            if !matters || (round + 1 >= FEWEST_ROUNDS && !better) {
                 break;
             }
         }
+        let left = self.runs_until(share);
         let best = self.ranked(Effort::Short).into_iter().take(BATCH);
-        let again: Vec<(usize, u64)> = best
-            .filter(|&arm| !self.arms[arm].had(Effort::Short, seed(1)))
-            .map(|arm| (arm, seed(1)))
-            .collect();
-        self.run(&again, Effort::Short)
+        let again = best.filter(|&arm| !self.arms[arm].had(Effort::Short, seed(1)));
+        let jobs: Vec<(usize, u64)> = again.take(left).map(|arm| (arm, seed(1))).collect();
+        self.run(&jobs, Effort::Short)
     }
 
     /// The best arm of each depth, the best first; a few.

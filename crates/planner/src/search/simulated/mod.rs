@@ -41,7 +41,7 @@ fn seed(round: usize) -> u64 {
     1 + (round % SHORT_SEEDS) as u64
 }
 
-/// How long a run is. What that means in simulated seconds is the simulator's business; the costs have the ratio of
+/// How long a run is. What that means in simulated seconds is the simulator's business; the costs have about the ratio of
 /// [`Effort::weight`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effort {

@@ -30,6 +30,10 @@ impl Tuner<'_, '_, '_> {
         let (flow, estimate) = (parent.plan.evaluation.throughput, parent.estimate);
         let partial = parent.plan.placement.partial_inference;
         for _ in 0..TRIES {
+            // With many machines a try takes long.
+            if self.used() >= 1.0 {
+                return None;
+            }
             let Some(next) = change(&spans) else { continue };
             let placement = honour.place(self.instance, &next, partial);
             if self.seen.contains(&self.classes.key(&placement)) {
