@@ -25,8 +25,8 @@ const SHORT: f64 = 400.0;
 /// The same at most, where little happens: behind slow links the prompts of the requests under way with which a run begins take
 /// minutes.
 const SHORT_AT_MOST: f64 = 1000.0;
-/// Events (of the paper's batching) up to which a short run is made longer than [`SHORT`].
-const FEW_EVENTS: f64 = 4e6;
+/// Events (of the paper's batching, as many a second as at the beginning) up to which a short run is made longer than [`SHORT`].
+const FEW_EVENTS: f64 = 2e6;
 /// The same at least: a request lives for minutes, so less would show the beginning only.
 const SHORT_AT_LEAST: f64 = 150.0;
 /// Share of the runs that choose before anything counts. They begin with requests as they are found under way, so that is
