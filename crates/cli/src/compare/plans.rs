@@ -10,11 +10,8 @@ use helix_spec::{Cluster, Lengths, ModelShape, PartialInference, Placement};
 
 use super::arguments::{Arguments, Contestant};
 use crate::exit_codes::{Failure, Kind};
-use crate::plan::{Bench, Budget, Simulator, batch_times, behaviour};
+use crate::plan::{Bench, Budget, FILLED_CACHE, Simulator, batch_times, behaviour};
 use crate::simulate::{Scheduler, name_of};
-
-/// Share of the cache that admission fills; see `helix plan`.
-const FILLED_CACHE: f64 = 0.69;
 
 /// A placement, or why there is none.
 pub struct Contender {

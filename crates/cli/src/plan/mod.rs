@@ -249,7 +249,7 @@ const NO_TIME: &str =
     "there was no time to simulate plans, so a cheap estimate chose among them: give a larger --budget";
 
 /// Share of the cache that admission fills in the authors' simulator, with requests of these lengths.
-const FILLED_CACHE: f64 = 0.69;
+pub const FILLED_CACHE: f64 = 0.69;
 
 /// Plans or evaluates, writes what was asked for, prints the report.
 pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
@@ -314,7 +314,6 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         milp,
         changes,
         simulator: &simulator,
-        preset: arguments.preset,
     }
     .report();
     let scene = Scene::new(&cluster, &report);

@@ -12,7 +12,6 @@ use super::milp_report::MilpReport;
 use super::simulation_report::SimulationReport;
 use super::simulator::Simulator;
 use super::words;
-use crate::simulate::Preset;
 
 /// The answer about one plan.
 #[derive(Debug, Clone, Serialize)]
@@ -284,8 +283,6 @@ pub struct Subject<'a> {
     pub solve_seconds: f64,
     /// How long its runs were.
     pub simulator: &'a Simulator<'a>,
-    /// Whose simulator was followed.
-    pub preset: Option<Preset>,
 }
 
 impl Subject<'_> {
@@ -323,7 +320,7 @@ impl Subject<'_> {
                 .found
                 .simulated
                 .as_ref()
-                .map(|search| SimulationReport::new(search, cluster, self.simulator, self.preset)),
+                .map(|search| SimulationReport::new(search, cluster, self.simulator)),
             kv_tokens_at_bottleneck: evaluation.kv_tokens_at_bottleneck(),
             unused_machines: self.unused(),
             bottleneck: BottleneckReport {

@@ -88,12 +88,8 @@ pub struct SimulationReport {
 
 impl SimulationReport {
     /// Names instead of indices.
-    pub fn new(
-        search: &SimulatedSearch,
-        cluster: &Cluster,
-        simulator: &Simulator<'_>,
-        preset: Option<Preset>,
-    ) -> Self {
+    pub fn new(search: &SimulatedSearch, cluster: &Cluster, simulator: &Simulator<'_>) -> Self {
+        let behaviour = simulator.behaviour();
         let point = |point: &LatencyPoint| {
             let (warmup_s, window_s) = simulator.spans(point.effort);
             let held = |(id, held): (&helix_spec::MachineId, &helix_spec::Assignment)| Held {
@@ -119,11 +115,11 @@ impl SimulationReport {
             }
         };
         Self {
-            settings: match preset {
+            settings: match behaviour.preset {
                 Some(Preset::Asplos25) => "asplos25",
                 None => "serving",
             },
-            scheduler: name_of(&simulator.scheduler()),
+            scheduler: name_of(&behaviour.scheduler),
             plans: search.plans,
             runs: search.runs,
             generations: search.generations,

@@ -1,7 +1,7 @@
 //! The simulator as the judge of plans: saturated runs side by side on all cores.
 //!
-//! Run lengths follow from cluster, settings and the first plan, never from the clock, and every run is by itself; so a trial gives the same
-//! figures on any machine and any number of threads. The clock only says when no more runs are begun.
+//! Run lengths follow from cluster, settings and the first plan, never from the clock, and every run is by itself; so a trial gives
+//! the same figures on any machine and any number of threads. The clock only says when no more runs are begun.
 
 use std::num::NonZero;
 use std::sync::OnceLock;
@@ -22,13 +22,13 @@ use crate::simulate::{Flow, JITTER, Preset, Scheduler, planned_links};
 const SLICE: u64 = 100_000;
 /// Simulated time of a short run, where the cluster is small enough \[s\].
 const SHORT: f64 = 400.0;
+/// The same at least: a request lives for minutes, so less would show the beginning only.
+const SHORT_AT_LEAST: f64 = 150.0;
 /// The same at most, where little happens: behind slow links the prompts of the requests under way with which a run begins take
 /// minutes.
 const SHORT_AT_MOST: f64 = 1000.0;
 /// Events (of the paper's batching, as many a second as at the beginning) up to which a short run is made longer than [`SHORT`].
 const FEW_EVENTS: f64 = 2e6;
-/// The same at least: a request lives for minutes, so less would show the beginning only.
-const SHORT_AT_LEAST: f64 = 150.0;
 /// Share of the runs that choose before anything counts. They begin with requests as they are found under way, so that is
 /// soon over.
 const WARMUP: f64 = 0.375;
@@ -60,10 +60,8 @@ pub struct Behaviour {
     pub settings: Settings,
     /// Who deals requests out.
     pub scheduler: Scheduler,
-    /// What by.
-    pub flow: Flow,
-    /// Processor time of an event, in events of the paper's batching.
-    pub event_cost: f64,
+    /// As whom the cluster behaves.
+    pub preset: Option<Preset>,
 }
 
 /// Simulates plans of one cluster.
@@ -87,9 +85,9 @@ impl<'a> Simulator<'a> {
         Self { instance, bench, behaviour, short: OnceLock::new() }
     }
 
-    /// Who deals requests out.
-    pub fn scheduler(&self) -> Scheduler {
-        self.behaviour.scheduler
+    /// How the cluster behaves.
+    pub fn behaviour(&self) -> &Behaviour {
+        &self.behaviour
     }
 
     /// Warm-up and window of a run \[s\].
@@ -105,8 +103,8 @@ impl<'a> Simulator<'a> {
 
     fn job(&self, trial: &Trial<'_>) -> Option<Job> {
         let placement = &trial.plan.placement;
-        let links =
-            planned_links(self.instance, placement, &trial.plan.evaluation, self.behaviour.flow).ok()?;
+        let flow = Flow::of(self.behaviour.scheduler, self.behaviour.preset);
+        let links = planned_links(self.instance, placement, &trial.plan.evaluation, flow).ok()?;
         let (warmup, window) = self.spans(trial.effort);
         let window = Window {
             warmup: SimTime::from_seconds(warmup)?,
@@ -134,7 +132,8 @@ impl<'a> Simulator<'a> {
             Ok(Progress::Going) => simulation.simulated().seconds().max(1e-3),
             _ => f64::INFINITY,
         };
-        let lasts = |events: f64| events / self.behaviour.event_cost * seconds / PROBE as f64;
+        let cost = if self.behaviour.preset.is_some() { 1.0 } else { SERVING_EVENT };
+        let lasts = |events: f64| events / cost * seconds / PROBE as f64;
         let short = lasts(FEW_EVENTS).clamp(SHORT, SHORT_AT_MOST).min(lasts(SHORT_EVENTS));
         let _ = self.short.set(short.max(SHORT_AT_LEAST).round());
     }
@@ -233,8 +232,7 @@ pub fn behaviour(scheduler: Scheduler, preset: Option<Preset>, lengths: &Lengths
     if preset.is_none() {
         settings.jitter = JITTER;
     }
-    let event_cost = if preset.is_some() { 1.0 } else { SERVING_EVENT };
-    Behaviour { settings, scheduler, flow: Flow::of(scheduler, preset), event_cost }
+    Behaviour { settings, scheduler, preset }
 }
 
 /// Batch times as `helix simulate` takes them.

@@ -15,14 +15,14 @@ use crate::search::honour::Honour;
 const PARENTS: usize = 3;
 /// Rounds of other orders at most, each with one order of each of [`BATCH`] arms.
 const ROUNDS: usize = 4;
-/// Rounds after which at least one order must have been better for another one.
+/// After so many rounds there is another one only if the last had a better order: in the first rounds all may be worse by chance.
 const FEWEST_ROUNDS: usize = 2;
 /// Share of the search that is for other orders, at most.
 const REORDERING: f64 = 0.5;
 /// Orders that differ by no more than this share, each by one run, differ by chance.
 const DIFFERENT: f64 = 0.04;
-/// What is better than the arm that it comes from by this much is clearly better, by one run.
-const BETTER: f64 = 1.01;
+/// What is better than the arm that it comes from by more than this share is clearly better, by one run.
+const CLEARLY: f64 = 0.01;
 /// Generations without a better arm before the search ends.
 const PATIENCE: usize = 24;
 /// A first run below the best arm's mean by more than this share is not followed by a second one, unless it is clearly better than
@@ -61,7 +61,8 @@ impl Tuner<'_, '_, '_> {
                 })
                 .collect();
             if children.is_empty() {
-                break;
+                // There may be none, or no time to make one.
+                return Climb { generations, settled: self.used() < 1.0 };
             }
             let all: Vec<usize> = children.iter().map(|(_, child)| *child).collect();
             if !self.run_beside(leader, &all, seeds[0]) {
@@ -69,7 +70,7 @@ impl Tuner<'_, '_, '_> {
             }
             let worths = self.fitted(Effort::Short, |run| Some(run.worth()));
             let good = |(parent, child): &&(usize, usize)| {
-                worths[*child] >= (worths[leader] * NEARLY).min(worths[*parent] * BETTER)
+                worths[*child] >= (worths[leader] * NEARLY).min(worths[*parent] * (1.0 + CLEARLY))
             };
             let again: Vec<usize> = children.iter().filter(good).map(|(_, child)| *child).collect();
             if !again.is_empty() && !self.run_beside(leader, &again, seeds[1]) {
@@ -107,9 +108,8 @@ impl Tuner<'_, '_, '_> {
             let gain = |&(parent, child): &(usize, usize)| worths[child] / worths[parent] - 1.0;
             let gains = pairs.iter().map(gain).filter(|gain| gain.is_finite());
             let (matters, better) = gains.fold((false, false), |(matters, better), gain| {
-                (matters || gain.abs() > DIFFERENT, better || gain > BETTER - 1.0)
+                (matters || gain.abs() > DIFFERENT, better || gain > CLEARLY)
             });
-            // The first orders may all be worse by chance, later ones are not.
             if !matters || (round + 1 >= FEWEST_ROUNDS && !better) {
                 break;
             }
