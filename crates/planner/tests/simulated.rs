@@ -136,6 +136,40 @@ fn it_finds_the_best_order_and_reports_it_from_seeds_that_chose_nothing() {
     assert_eq!(simulated.runs, simulator.trials.get());
 }
 
+/// Whether the machine of each layer is a big one, in an order that no step leads to from where the search begins.
+const FAR: [bool; 6] = [false, true, false, true, false, true];
+
+/// That order is worth 150, the first plan that is seen 100, everything else 90.
+#[derive(Default)]
+struct Peak(RefCell<Option<Placement>>);
+
+impl Measure for Peak {
+    fn measure(&self, trials: &[Trial<'_>]) -> Vec<Outcome> {
+        let run = |Trial { plan: Plan { placement, .. }, .. }: &Trial<'_>| {
+            let mut first = self.0.borrow_mut();
+            let is_first = first.get_or_insert_with(|| placement.clone()) == placement;
+            let mut held = placement.machines.iter();
+            let is_far = held.all(|(id, held)| FAR[held.layers.start() as usize] == (id.0 < 3));
+            let decode_rate = if is_far { 150.0 } else { 90.0 + 10.0 * f64::from(u8::from(is_first)) };
+            Outcome::Ran(Figures { decode_rate, prompt_latency: Some(1.0), decode_latency: Some(1.0) })
+        };
+        trials.iter().map(run).collect()
+    }
+}
+
+/// Local search alone stays on the first plan for ever.
+#[test]
+fn other_orders_are_tried_that_no_step_leads_to() {
+    let (cluster, model, table) = (cluster(&KINDS, Bandwidth(10_000_000_000)), model(6), table());
+    let instance = Instance::new(&cluster, &model, &table);
+    let options = SearchOptions { objective: Objective::Steady, ..SearchOptions::default() };
+    let judges = Judges { estimate: &Blind, simulator: Some(&Peak::default()), most_runs: Some(100) };
+    let control = &mut Control { used: &mut || 0.0, report: &mut |_| () };
+    let found = plan_with(&instance, options, judges, control).unwrap();
+    let simulated = found.simulated.unwrap();
+    assert_eq!(simulated.chosen.decode_rate.mean, 150.0, "{:?}", found.plan.placement.machines);
+}
+
 /// Likes long pipelines, as the cheap judge does.
 struct LikesDepth;
 

@@ -79,31 +79,31 @@ async fn characters_and_stop_texts_are_held_back_until_they_are_whole() {
     submission.events.closed().await;
 }
 
-#[tokio::test]
-async fn what_was_held_back_comes_with_the_end() {
+/// The text before the end and the end, of an answer with this stop text that ends in the middle of a character.
+async fn ended_within_a_character(stop: &str, end_token: Option<u32>) -> (String, Finish) {
     let (service, mut backend) = ready();
-    let mut stream = service.submit(request(&["END"])).unwrap();
+    let mut stream = service.submit(request(&[stop])).unwrap();
     let submission = backend.submissions.recv().await.unwrap();
     send(&submission, b"aEN\xe2\x82");
-    assert!(submission.events.finish(FinishReason::Length, Some(256)));
+    assert!(submission.events.finish(FinishReason::Length, end_token));
     let (texts, end) = texts(&mut stream).await;
-    assert_eq!(texts.concat(), "a");
     let Some(GenerationEvent::Finished(finish)) = end else { panic!("{end:?}") };
+    (texts.concat(), finish)
+}
+
+#[tokio::test]
+async fn what_was_held_back_comes_with_the_end() {
+    let (text, finish) = ended_within_a_character("END", Some(256)).await;
+    assert_eq!((text.as_str(), finish.reason), ("a", FinishReason::Length));
     assert!(finish.text.starts_with("EN\u{fffd}"), "{finish:?}");
     assert_eq!(finish.usage.completion_tokens, 6, "the token that ended it counts");
 }
 
-/// The half of a character at the end becomes a replacement character only when nothing more comes; here it completes a stop text.
+/// The half of a character becomes a replacement character only when nothing more comes; here it completes a stop text.
 #[tokio::test]
 async fn a_stop_text_in_what_comes_with_the_end_is_one() {
-    let (service, mut backend) = ready();
-    let mut stream = service.submit(request(&["N\u{fffd}"])).unwrap();
-    let submission = backend.submissions.recv().await.unwrap();
-    send(&submission, b"aEN\xe2\x82");
-    assert!(submission.events.finish(FinishReason::Length, None));
-    let (texts, end) = texts(&mut stream).await;
-    assert_eq!(texts.concat(), "aE");
-    let Some(GenerationEvent::Finished(finish)) = end else { panic!("{end:?}") };
+    let (text, finish) = ended_within_a_character("N\u{fffd}", None).await;
+    assert_eq!(text, "aE");
     let told = (finish.reason, finish.text.as_str(), finish.stop_text.as_deref());
     assert_eq!(told, (FinishReason::Stop, "", Some("N\u{fffd}")));
 }

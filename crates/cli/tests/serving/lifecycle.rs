@@ -38,12 +38,13 @@ fn a_killed_worker_ends_its_requests_with_an_error_and_readiness_tells() {
     let machines = report["machines"].as_array().unwrap();
     let last: Vec<usize> = (0..3).filter(|worker| machines[*worker]["end"] == 8).collect();
     assert!(!last.is_empty(), "{report}");
-    for worker in last {
+    for &worker in &last {
         signal("-KILL", up.workers[worker]);
     }
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
-    assert!(rest.contains("worker"), "the error names the worker: {rest}");
+    let named = last.iter().any(|worker| rest.contains(&format!("worker-{worker} was lost")));
+    assert!(named, "the error names the worker: {rest}");
     let reasons = up.until("/ready", |status, _| status == 503);
     assert!(reasons.contains("lost"), "{reasons}");
     let (status, body) = up.ask("/v1/chat/completions", &sum(1, 2));
