@@ -27,19 +27,26 @@ const SHORT_AT_LEAST: f64 = 150.0;
 /// The same at most, where little happens: behind slow links the prompts of the requests under way with which a run begins take
 /// minutes.
 const SHORT_AT_MOST: f64 = 1000.0;
-/// Events (of the paper's batching, as many a second as at the beginning) up to which a short run is made longer than [`SHORT`].
-const FEW_EVENTS: f64 = 2e6;
 /// Share of the runs that choose before anything counts. They begin with requests as they are found under way, so that is
 /// soon over.
 const WARMUP: f64 = 0.375;
 /// Warm-up and window of a run of the report, in short runs of [`SHORT`] at most: with empty caches at the beginning, as anybody would
 /// judge. Where short runs are longer than that it costs less than [`Effort::weight`] says, and the search ends a little early.
 const REPORT: (f64, f64) = (1.5, 3.0);
-/// Events (of the paper's batching) that a short run may have before it is made shorter.
-const SHORT_EVENTS: f64 = 20e6;
-/// Processor time of an event with whole-range batches and paged caches, in events of the paper's batching: measured on single24
-/// (1.5 against 6.3 million events a second).
-const SERVING_EVENT: f64 = 4.0;
+/// Events of a short run, at as many a second as in its beginning.
+struct Events {
+    /// Up to so many it is made longer than [`SHORT`].
+    few: f64,
+    /// With more it is made shorter.
+    most: f64,
+}
+
+/// With the paper's batching. `few` is calibrated: with it single24 has short runs of 400 s, and 3cluster24, where prompts of the
+/// beginning take minutes on slow links, of 1,000 s.
+const PUBLISHED_EVENTS: Events = Events { few: 2e6, most: 20e6 };
+/// With whole-range batches and paged caches, where an event costs four times as much (1.5 against 6.3 million a second on
+/// single24). `few` is calibrated: with it single24 has short runs of about 400 s, and 3cluster24 of about 740 s.
+const SERVING_EVENTS: Events = Events { few: 1e6, most: 5e6 };
 /// Events of the run that finds out how many there are.
 const PROBE: u64 = 400_000;
 
@@ -132,9 +139,10 @@ impl<'a> Simulator<'a> {
             Ok(Progress::Going) => simulation.simulated().seconds().max(1e-3),
             _ => f64::INFINITY,
         };
-        let cost = if self.behaviour.preset.is_some() { 1.0 } else { SERVING_EVENT };
-        let lasts = |events: f64| events / cost * seconds / PROBE as f64;
-        let short = lasts(FEW_EVENTS).clamp(SHORT, SHORT_AT_MOST).min(lasts(SHORT_EVENTS));
+        let Events { few, most } =
+            if self.behaviour.preset.is_some() { PUBLISHED_EVENTS } else { SERVING_EVENTS };
+        let lasts = |events: f64| events * seconds / PROBE as f64;
+        let short = lasts(few).clamp(SHORT, SHORT_AT_MOST).min(lasts(most));
         let _ = self.short.set(short.max(SHORT_AT_LEAST).round());
     }
 }
