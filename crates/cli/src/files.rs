@@ -1,6 +1,7 @@
 //! Files of the command line: reading by name or path, writing whole or not at all.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::exit_codes::{Failure, Kind};
@@ -23,10 +24,17 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let mut beside = name.to_owned();
     beside.push(format!(".{}.part", std::process::id()));
     let beside = path.with_file_name(beside);
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+    let written = write_through(&beside, text).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // The first error is the one to report; the leftover may not even exist.
         let _ = fs::remove_file(&beside);
     }
     written.map_err(fail)
+}
+
+/// Writes a file and waits until it is on its disk, so that what replaces another is whole even if the power fails.
+fn write_through(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }

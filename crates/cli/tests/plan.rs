@@ -61,7 +61,7 @@ fn json_has_the_fields_that_scripts_rely_on_and_the_files_are_written() {
     let plan = json(&helix(&single(&arguments)));
     assert_eq!(plan["planner"], "swarm");
     assert!((plan["throughput_tokens_per_s"].as_f64().unwrap() - 757.853_185).abs() < 1e-5);
-    assert!((plan["upper_bound_tokens_per_s"].as_f64().unwrap() - 2_803.860_988).abs() < 1e-5);
+    assert!((plan["upper_bound_tokens_per_s"].as_f64().unwrap() - 2_045.641).abs() < 0.5);
     assert_eq!(plan["depth"], 20);
     assert_eq!(plan["placement"].as_array().unwrap().len(), 24);
     assert_eq!(
@@ -143,13 +143,14 @@ fn machines_of_several_devices_get_the_layout_that_their_speed_is_computed_for()
     let plan = json(&helix(&[&base[..], &["--objective", "max-flow", "-o", placement]].concat()));
     let layout = &plan["placement"][0]["layout"];
     assert_eq!((layout["attention_tensor"].as_u64(), layout["kv"].as_u64()), (Some(1), Some(8)), "{layout}");
-    assert!(plan["note"].is_null());
+    let note = plan["note"].as_str().expect("nobody measured an H100");
+    assert!(note.starts_with("times of H100 follow from datasheets alone"), "{note}");
     // What was written says the same, and is judged the same.
     let text = std::fs::read_to_string(placement).expect("the placement was written");
     assert!(text.contains("layout = { kv = 8, ffn_tensor = 8 }"), "{text}");
     let again = json(&helix(&[&base[..], &["--evaluate", placement]].concat()));
     assert_eq!(again["throughput_tokens_per_s"], plan["throughput_tokens_per_s"]);
-    assert!(again["note"].is_null());
+    assert_eq!(again["note"], plan["note"]);
     // Another layout in the file is kept, with a note.
     std::fs::write(placement, text.replacen("{ kv = 8, ffn", "{ attention_tensor = 2, kv = 4, ffn", 1))
         .unwrap();
@@ -192,4 +193,59 @@ fn files_that_cannot_be_right_are_refused_before_the_search() {
     std::fs::write(&file, other).expect("written");
     let diff = refused(&single(&["--diff", &file]), 3);
     assert!(diff.contains("is for qwen3-8b with 36 layers"), "{diff}");
+}
+
+const FOUR_NODES: &str = r#"version = 1
+name = "four-nodes"
+coordinator = { region = "here", nic = "10 Gbit/s" }
+regions = [{ name = "here", bandwidth = "10 Gbit/s", latency = "1 ms" }]
+machines = [
+  { name = "a", replicas = 2, device = "RTX-4090" },
+  { name = "b", replicas = 2, device = "RTX-3090" },
+]
+"#;
+
+#[test]
+fn a_model_that_just_fits_is_placed() {
+    let folder = folder("just-fits");
+    let cluster = folder.join("cluster.toml");
+    std::fs::write(&cluster, FOUR_NODES).expect("written");
+    let cluster = cluster.to_str().expect("UTF-8");
+    // Half of their memory holds 48 of the 64 layers, all of it 76.
+    let plan = json(&helix(&[
+        "plan",
+        "--cluster",
+        cluster,
+        "--model",
+        "qwen3-32b",
+        "--budget",
+        "5s",
+        "--format",
+        "json",
+    ]));
+    assert!(plan["throughput_tokens_per_s"].as_f64().expect("a number") > 0.0, "{plan}");
+    let (flow, bound) = (plan["throughput_tokens_per_s"].as_f64(), plan["upper_bound_tokens_per_s"].as_f64());
+    assert!(flow <= bound, "{plan}");
+    // It would write over what it reads.
+    let error = refused(&["plan", "--cluster", cluster, "--model", "qwen3-32b", "-o", cluster], 2);
+    assert!(error.contains("is what --cluster reads"), "{error}");
+    assert!(std::fs::read_to_string(cluster).expect("still there") == FOUR_NODES);
+}
+
+#[test]
+fn runs_that_are_asked_for_end_with_the_budget() {
+    let arguments = single(&["--simulations", "1000000", "--budget", "3s", "--format", "json"]);
+    let plan = json(&helix(&arguments));
+    assert!(plan["solve_seconds"].as_f64().expect("a number") < 300.0, "{plan}");
+}
+
+#[test]
+fn the_papers_recipe_goes_by_name() {
+    let declared = json(&helix(&single(&["--planner", "swarm", "--format", "json"])));
+    let recipe = json(&helix(&single(&["--planner", "swarm", "--cost", "paper", "--format", "json"])));
+    // The rows that single24 declares are what the recipe gives on single24.
+    assert_eq!(declared["throughput_tokens_per_s"], recipe["throughput_tokens_per_s"]);
+    assert!(recipe["note"].as_str().expect("a note").contains("the paper's recipe"));
+    let elsewhere = ["plan", "--cluster", "cluster42", "--model", "llama-2-70b", "--cost", "paper"];
+    assert!(refused(&elsewhere, 3).contains("the paper's recipe needs"));
 }

@@ -187,11 +187,9 @@ fn placements_of_other_problems_are_refused() {
         let error = refused(&[["--evaluate", &fits].as_slice(), &flags].concat(), 2);
         assert!(error.contains("cannot be used with"), "{error}");
     }
-    let swarm = plan(&["--planner", "swarm", "--budget", "3s", "--max-depth", "5"]);
-    assert!(
-        swarm["note"].as_str().expect("a note").contains("--budget and --max-depth have no effect"),
-        "{swarm}"
-    );
+    let swarm = plan(&["--planner", "swarm", "--budget", "3s", "--max-depth", "20"]);
+    assert!(swarm["note"].as_str().expect("a note").contains("--budget has no effect"), "{swarm}");
+    assert!(refused(&["--planner", "swarm", "--max-depth", "5"], 4).contains("20 machines in a row"));
 }
 
 #[test]

@@ -80,9 +80,13 @@ pub trait CostModel {
     /// Throughput and cache of `machine` with `layers` layers; nothing at all with none.
     fn capability(&self, machine: &Machine, layers: u32) -> Result<Capability, DoesNotFit>;
 
-    /// The most layers that a planner should give to `machine`: as many as are declared, else as leave half of the
+    /// The most layers that a rule of thumb gives to `machine`: as many as are declared, else as leave half of the
     /// memory to the cache (but one, if it can hold one); 0 if it can hold none.
     fn planned_layers(&self, machine: &Machine) -> u32;
+
+    /// The most layers of which throughput and cache are known and not continued from fewer: as many as are declared,
+    /// else as fit at all. At least [`Self::planned_layers`].
+    fn known_layers(&self, machine: &Machine) -> u32;
 
     /// Sizes of what travels.
     fn wire(&self) -> Wire;

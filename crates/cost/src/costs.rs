@@ -5,6 +5,7 @@
 //! | `declared` | declared rows; an error if a machine type has none | as `auto` |
 //! | `measured` | operating point on measured times; an error if a type has none | measured |
 //! | `roofline` | operating point on the roofline | roofline |
+//! | `paper` | the paper's recipe on this cluster; an error where its tables lack what that needs | as `auto` |
 //! | `auto` | declared if every machine type has rows, else as its batch times say | measured where a type has tables, else roofline |
 //!
 //! Declared throughputs are on a scale of their own (they assume a batch and a share of the cache), several times off
@@ -18,7 +19,7 @@ use helix_spec::{Bytes, Cluster, CostTables, Machine, ModelShape};
 use crate::measured::{MeasuredTimes, SmallBatches};
 use crate::{
     Batch, BatchCost, BatchError, BatchTime, Capability, Constants, CostModel, DeclaredCosts, DoesNotFit,
-    MemoryModel, OperatingAssumptions, TimedCosts, Times, Wire,
+    MemoryModel, OperatingAssumptions, RecipeError, TimedCosts, Times, Wire, paper_tables,
 };
 
 /// Size of a token id where none is declared.
@@ -36,6 +37,8 @@ pub enum CostChoice {
     Measured,
     /// Datasheets only.
     Roofline,
+    /// The paper's recipe ([`paper_tables`]).
+    Paper,
 }
 
 /// Why a choice cannot be met.
@@ -67,6 +70,9 @@ pub enum CostError {
         /// The machine types.
         missing: String,
     },
+    /// The paper's recipe cannot be followed.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
 }
 
 /// Costs of one model on one cluster.
@@ -113,7 +119,7 @@ impl Costs {
         let tables = cluster.cost_tables_for(&model.name);
         let small = SmallBatches::default();
         let times = match choice {
-            CostChoice::Auto | CostChoice::Declared => Times::MeasuredOrRoofline(small),
+            CostChoice::Auto | CostChoice::Declared | CostChoice::Paper => Times::MeasuredOrRoofline(small),
             CostChoice::Measured => Times::Measured(small),
             CostChoice::Roofline => Times::Roofline,
         };
@@ -122,6 +128,10 @@ impl Costs {
         }
         let mut note = None;
         let declared = match (choice, tables) {
+            (CostChoice::Paper, _) => {
+                note = Some("throughputs follow the paper's recipe on this cluster".to_owned());
+                Some(DeclaredCosts::new(model, &paper_tables(cluster, model)?, constants))
+            }
             (CostChoice::Auto | CostChoice::Declared, Some(tables)) => {
                 let declared = DeclaredCosts::new(model, tables, constants);
                 let missing = missing(cluster, |machine| declared.declares(machine));
@@ -148,6 +158,11 @@ impl Costs {
             }
         }
         let computed = TimedCosts::for_requests(cluster, model, times, constants, requests);
+        if declared.is_none()
+            && let Some(guess) = computed.datasheets_only(cluster)
+        {
+            note = Some(note.map_or(guess.clone(), |note| format!("{note}; {guess}")));
+        }
         Ok(Self { declared, timed: computed, note })
     }
 
@@ -212,6 +227,13 @@ impl CostModel for Costs {
         match &self.declared {
             Some(declared) => declared.planned_layers(machine),
             None => self.timed.planned_layers(machine),
+        }
+    }
+
+    fn known_layers(&self, machine: &Machine) -> u32 {
+        match &self.declared {
+            Some(declared) => declared.known_layers(machine),
+            None => self.timed.known_layers(machine),
         }
     }
 

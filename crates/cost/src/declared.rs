@@ -107,6 +107,10 @@ impl CostModel for DeclaredCosts {
         self.last(machine).map_or(0, |(layers, _)| layers.min(self.memory.shape().layers))
     }
 
+    fn known_layers(&self, machine: &Machine) -> u32 {
+        self.planned_layers(machine)
+    }
+
     fn wire(&self) -> Wire {
         self.wire
     }

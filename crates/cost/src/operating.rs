@@ -47,10 +47,8 @@ impl Default for OperatingAssumptions {
 pub struct Pace {
     /// Layers of the whole model.
     pub model_layers: u32,
-    /// Mean time of a layer elsewhere, at its operating point \[s\].
+    /// Mean time of a layer elsewhere, at its operating point, with its share of the hop to the next machine \[s\].
     pub layer_seconds: f64,
-    /// Mean number of layers on a machine elsewhere.
-    pub layers_per_machine: f64,
 }
 
 /// A machine with `k` layers at work.
@@ -83,8 +81,7 @@ pub(crate) fn operating_point(
 ) -> OperatingPoint {
     let k = f64::from(layers);
     let elsewhere = f64::from(pace.model_layers.saturating_sub(layers));
-    let hop = assumed.hop.seconds();
-    let rest = elsewhere * (pace.layer_seconds + hop / pace.layers_per_machine) + hop;
+    let rest = elsewhere * pace.layer_seconds + assumed.hop.seconds();
     let request = assumed.prompt + assumed.output;
     // A cache that holds one request holds one, whatever share of it is to be used.
     let holds = kv_capacity as f64 / (k * request);
@@ -146,7 +143,7 @@ impl OperatingAssumptions {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace { model_layers: 80, layer_seconds: 2e-3, layers_per_machine: 4.0 };
+    const PACE: Pace = Pace { model_layers: 80, layer_seconds: 2e-3 };
 
     fn point(layers: u32, kv_tokens: f64, seconds: impl Fn(&Load) -> f64) -> OperatingPoint {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small test figures")]
@@ -159,7 +156,7 @@ mod tests {
         // t(b) = t: b = N·k·t / (k·t + R) exactly, T = N·(990/240) / (k·t + R).
         let point = point(4, 100_000.0, |_| 3e-3);
         let in_flight = 0.7 * 100_000.0 / 990.0;
-        let rest = 76.0 * (2e-3 + 1e-3 / 4.0) + 1e-3;
+        let rest = 76.0 * 2e-3 + 1e-3;
         let round_trip = 4.0 * 3e-3 + rest;
         assert!((point.batch / (in_flight * 12e-3 / round_trip) - 1.0).abs() < 1e-9);
         assert!((point.throughput / (in_flight * 990.0 / 240.0 / round_trip) - 1.0).abs() < 1e-9);

@@ -1,5 +1,7 @@
 //! Costs from layer times: measured where a machine type has tables, else the roofline.
 
+use std::collections::BTreeSet;
+
 use helix_spec::{Cluster, CostTables, Machine, ModelShape, RankLayout, TokensPerSecond};
 
 use crate::clock::MachineClock;
@@ -12,6 +14,12 @@ use crate::{
     Batch, BatchCost, BatchError, BatchTime, Capability, CapabilitySource, Constants, CostModel, DoesNotFit,
     MemoryModel, OperatingAssumptions, OperatingPoint, Pace, Roofline, Wire,
 };
+
+/// Halvings of the interval in which the pace lies.
+const PACE_HALVINGS: usize = 40;
+/// How much slower a layer beyond the planned ones is taken to be when the pace is looked for: nobody would put it there while there
+/// is a machine with room that is less than twice as slow. Declared, not measured.
+const CROWDED: f64 = 2.0;
 
 /// Which layer times are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +79,7 @@ impl TimedCosts {
             tables: tables.cloned(),
             times,
             assumed,
-            pace: Pace { model_layers: shape.layers, layer_seconds: 0.0, layers_per_machine: 1.0 },
+            pace: Pace { model_layers: shape.layers, layer_seconds: 0.0 },
             wire: wire(shape, tables),
         };
         costs.settle_pace(cluster);
@@ -119,36 +127,56 @@ impl TimedCosts {
         })
     }
 
-    /// Mean layer time and layers a machine, each machine at its planned layers: found by iterating the operating
-    /// points ten times, as the paper's recipe iterates its throughputs.
+    /// The pace at which the fastest pipeline that holds the model lets a token through, each machine at its operating point.
+    /// So a slower machine more never slows the others down, once they hold the model. The slower the pace, the smaller the batches and,
+    /// where larger batches take longer, the layer times: one pace fits, found by halving.
     fn settle_pace(&mut self, cluster: &Cluster) {
-        let mut planned: Vec<(&Machine, u32, f64)> = Vec::new();
+        let mut kinds: Vec<(&Machine, u32, f64)> = Vec::new();
         for machine in &cluster.machines {
             let same = |other: &Machine| other.machine_type == machine.machine_type && alike(other, machine);
-            match planned.iter_mut().find(|(other, ..)| same(other)) {
+            match kinds.iter_mut().find(|(other, ..)| same(other)) {
                 Some((_, _, count)) => *count += 1.0,
                 None => match self.memory.planned_layers(machine) {
                     0 => {}
-                    layers => planned.push((machine, layers, 1.0)),
+                    layers => kinds.push((machine, layers, 1.0)),
                 },
             }
         }
-        let machines: f64 = planned.iter().map(|(_, _, count)| count).sum();
-        let layers: f64 = planned.iter().map(|(_, layers, count)| f64::from(*layers) * count).sum();
-        if planned.is_empty() {
-            return;
+        let (mut low, mut high) = (0.0, self.fastest(&kinds));
+        for _ in 0..PACE_HALVINGS {
+            self.pace.layer_seconds = f64::midpoint(low, high);
+            if self.fastest(&kinds) > self.pace.layer_seconds {
+                low = self.pace.layer_seconds;
+            } else {
+                high = self.pace.layer_seconds;
+            }
         }
-        self.pace.layers_per_machine = layers / machines;
-        for _ in 0..10 {
-            let time: f64 = planned
-                .iter()
-                .filter_map(|&(machine, layers, count)| {
-                    let point = self.operating_point(machine, layers).ok()?;
-                    Some(point.layer_seconds * f64::from(layers) * count)
-                })
-                .sum();
-            self.pace.layer_seconds = time / layers;
+        self.pace.layer_seconds = high;
+    }
+
+    /// Time of a layer in the fastest pipeline of the machines at the pace as it is, with its share of a hop \[s\]. Up to its
+    /// planned layers a machine costs its layer time, beyond, as far as layers fit, [`CROWDED`] times that.
+    fn fastest(&self, kinds: &[(&Machine, u32, f64)]) -> f64 {
+        let mut parts: Vec<(f64, f64)> = Vec::new();
+        for &(machine, layers, count) in kinds {
+            let Ok(point) = self.operating_point(machine, layers) else { continue };
+            let seconds = point.layer_seconds + self.assumed.hop.seconds() / f64::from(layers);
+            let more = self.memory.most_layers(machine).saturating_sub(layers);
+            parts.push((seconds, f64::from(layers) * count));
+            parts.push((seconds * CROWDED, f64::from(more) * count));
         }
+        parts.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut held, mut time) = (0.0, 0.0);
+        for (seconds, layers) in parts {
+            let more = layers.min(f64::from(self.pace.model_layers) - held);
+            if more <= 0.0 {
+                // Also so that what takes for ever is left alone where it is not needed.
+                continue;
+            }
+            time += more * seconds;
+            held += more;
+        }
+        if held > 0.0 { time / held } else { 0.0 }
     }
 
     /// How `machine` times its batches when it holds `layers` layers. Whoever times many batches on one machine asks for
@@ -166,6 +194,31 @@ impl TimedCosts {
     fn computed(&self, machine: &Machine, layout: RankLayout) -> MachineClock {
         let ready = self.roofline.ready(machine, layout);
         MachineClock::roofline(machine, ready, self.roofline.is_calibrated(machine))
+    }
+
+    /// How far off the times of those devices may be that nobody measured, in words; `None` if there are none.
+    pub(crate) fn datasheets_only(&self, cluster: &Cluster) -> Option<String> {
+        let mut kinds: Vec<((f64, f64), BTreeSet<&str>)> = Vec::new();
+        for machine in cluster.machines.iter().filter(|machine| !self.knows(machine)) {
+            let Some(error) = self.roofline.expected_error(&machine.device) else { continue };
+            let device = machine.device.name.as_str();
+            match kinds.iter_mut().find(|(known, _)| *known == error) {
+                Some((_, devices)) => {
+                    devices.insert(device);
+                }
+                None => kinds.push((error, BTreeSet::from([device]))),
+            }
+        }
+        let words = |((decode, prefill), devices): ((f64, f64), BTreeSet<&str>)| {
+            format!(
+                "times of {} follow from datasheets alone: expect them to be {:.0} % off for decodes, {:.0} % for prompts",
+                devices.into_iter().collect::<Vec<_>>().join(", "),
+                decode * 100.0,
+                prefill * 100.0
+            )
+        };
+        let words: Vec<String> = kinds.into_iter().map(words).collect();
+        (!words.is_empty()).then(|| words.join("; "))
     }
 
     fn knows(&self, machine: &Machine) -> bool {
@@ -190,6 +243,10 @@ impl CostModel for TimedCosts {
 
     fn planned_layers(&self, machine: &Machine) -> u32 {
         self.memory.planned_layers(machine)
+    }
+
+    fn known_layers(&self, machine: &Machine) -> u32 {
+        self.memory.most_layers(machine)
     }
 
     fn wire(&self) -> Wire {

@@ -51,7 +51,7 @@ fn main() {
         println!(" {:>9} {:>8} {:>10}", "best", "found s", "bound");
         row("auto", &auto(&instance, seconds));
         row("milp", &milp(&instance, seconds));
-        for rule in [Baseline::Petals, Baseline::Swarm, Baseline::Homogeneous, Baseline::Separate] {
+        for rule in Baseline::ALL {
             row(rule.name(), &baseline(&instance, rule));
         }
         let bound = bound.map_or("–".to_owned(), |bound| format!("{bound:.0}"));

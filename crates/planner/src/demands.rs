@@ -82,7 +82,10 @@ impl Demands {
         let layers = instance.model.layers;
         let pinned = |layer: u32| self.pins.values().any(|range| range.contains(layer));
         let open: Vec<u32> = (0..layers).filter(|&layer| !pinned(layer)).collect();
-        let free = instance.cluster.machine_ids().filter(|machine| !self.pins.contains_key(machine));
+        let free = instance
+            .cluster
+            .machine_ids()
+            .filter(|machine| !self.pins.contains_key(machine) && !self.forbidden.contains(machine));
         let holds: u64 = free.map(|machine| u64::from(instance.most_layers(machine))).sum();
         if holds >= open.len() as u64 {
             return Ok(());

@@ -1,7 +1,7 @@
 //! What is to be planned: a cluster, a model, and what every machine does with how many layers.
 
 use helix_cost::{Capability, CostModel, DoesNotFit, Wire};
-use helix_spec::{Bytes, Cluster, MachineId, ModelShape};
+use helix_spec::{Bytes, Cluster, Machine, MachineId, ModelShape};
 
 use crate::demands::{DemandError, Demands};
 
@@ -15,6 +15,7 @@ pub struct Instance<'a> {
     /// Costs of layers on machines.
     pub costs: &'a dyn CostModel,
     tables: Vec<Vec<Option<Capability>>>,
+    planned: Vec<u32>,
     demands: Demands,
 }
 
@@ -22,26 +23,46 @@ impl<'a> Instance<'a> {
     /// Asks the cost model for every machine once.
     #[must_use]
     pub fn new(cluster: &'a Cluster, model: &'a ModelShape, costs: &'a dyn CostModel) -> Self {
-        let tables = cluster
-            .machines
-            .iter()
-            .map(|machine| {
-                let most = costs.planned_layers(machine).min(model.layers);
-                (1..=most).map(|layers| costs.capability(machine, layers).ok()).collect()
-            })
-            .collect();
-        Self { cluster, model, costs, tables, demands: Demands::NONE }
+        let mut instance =
+            Self { cluster, model, costs, tables: Vec::new(), planned: Vec::new(), demands: Demands::NONE };
+        instance.ask();
+        instance
     }
 
     /// The same problem under demands; forbidden machines hold nothing from here on. Fails where the demands contradict each
     /// other, the machines or the model.
     pub fn with_demands(mut self, demands: Demands) -> Result<Self, DemandError> {
         demands.check(&self)?;
-        for machine in &demands.forbidden {
-            self.tables[machine.index()].clear();
-        }
         self.demands = demands;
+        self.ask();
         Ok(self)
+    }
+
+    /// Asks the cost model for every machine that is not forbidden.
+    fn ask(&mut self) {
+        let layers = self.model.layers;
+        let up_to = |most: &dyn Fn(&Machine) -> u32| -> Vec<u32> {
+            let allowed = |id: &MachineId| !self.demands.forbidden.contains(id);
+            let most = |id| if allowed(&id) { most(self.cluster.machine(id)).min(layers) } else { 0 };
+            self.cluster.machine_ids().map(most).collect()
+        };
+        let planned = up_to(&|machine| self.costs.planned_layers(machine));
+        let mut most = up_to(&|machine| self.costs.known_layers(machine));
+        // Where what is known of the machines does not add up to the layers that nobody is pinned to, what is continued from there has
+        // to do.
+        let pins = &self.demands.pins;
+        let open = (0..layers).filter(|&layer| !pins.values().any(|range| range.contains(layer))).count();
+        let free = self.cluster.machine_ids().filter(|id| !pins.contains_key(id));
+        if free.map(|id| most[id.index()] as usize).sum::<usize>() < open {
+            for (id, most) in self.cluster.machine_ids().zip(&mut most).filter(|(_, most)| **most > 0) {
+                *most = most_layers(self.costs, self.cluster.machine(id), *most, layers);
+            }
+        }
+        let rows = |(machine, &most): (&Machine, &u32)| {
+            (1..=most).map(|layers| self.costs.capability(machine, layers).ok()).collect()
+        };
+        self.tables = self.cluster.machines.iter().zip(&most).map(rows).collect();
+        self.planned = planned;
     }
 
     /// What is demanded of a plan.
@@ -50,13 +71,20 @@ impl<'a> Instance<'a> {
         &self.demands
     }
 
-    /// The most layers that a planner gives to a machine; 0 if it can hold none.
+    /// The most layers that a rule of thumb gives to a machine, as it leaves room for the cache; 0 if it can hold none.
     #[must_use]
     pub fn planned_layers(&self, machine: MachineId) -> u32 {
+        self.planned[machine.index()]
+    }
+
+    /// The most layers that a search may give to a machine: as many as its costs are known for, or, where these do not add up to
+    /// the model, as it can hold at all; 0 if it can hold none.
+    #[must_use]
+    pub fn known_layers(&self, machine: MachineId) -> u32 {
         u32::try_from(self.tables[machine.index()].len()).expect("at most as many as the model has layers")
     }
 
-    /// What a machine does with `layers` layers; beyond what a planner would give it, the cost model is asked again.
+    /// What a machine does with `layers` layers; beyond [`Self::known_layers`] the cost model is asked again.
     pub fn capability(&self, machine: MachineId, layers: u32) -> Result<Capability, DoesNotFit> {
         let table = &self.tables[machine.index()];
         let row = (layers as usize).checked_sub(1).and_then(|index| table.get(index)).copied().flatten();
@@ -68,7 +96,7 @@ impl<'a> Instance<'a> {
 
     /// The same as [`Self::capability`] for planners: nothing outside the table, throughput only \[tokens/s\].
     #[must_use]
-    pub fn planned_throughput(&self, machine: MachineId, layers: u32) -> Option<f64> {
+    pub fn known_throughput(&self, machine: MachineId, layers: u32) -> Option<f64> {
         let table = &self.tables[machine.index()];
         table.get((layers as usize).checked_sub(1)?).copied().flatten().map(|row| row.throughput.get())
     }
@@ -79,7 +107,7 @@ impl<'a> Instance<'a> {
         self.costs.wire()
     }
 
-    /// Throughput that the machines cannot exceed together with as many layers as a planner gives them, whatever the
+    /// Throughput that the machines cannot exceed together with as many layers as a search may give them, whatever the
     /// placement \[tokens/s\]: every machine at its best number of layers, shared by all layers
     /// (`1/L · Σ max_k k · min(T(k), NIC)`; the "max compute throughput" of the paper's artifact).
     ///
@@ -96,8 +124,8 @@ impl<'a> Instance<'a> {
                 let nic = self.cluster.machine(id).nic;
                 let nic = nic.inbound.max(nic.outbound).bytes_per_second() / activation;
                 let capped = |k: u32, t: f64| if k < self.model.layers { t.min(nic) } else { t };
-                (1..=self.planned_layers(id))
-                    .filter_map(|k| self.planned_throughput(id, k).map(|t| f64::from(k) * capped(k, t)))
+                (1..=self.known_layers(id))
+                    .filter_map(|k| self.known_throughput(id, k).map(|t| f64::from(k) * capped(k, t)))
                     .fold(0.0, f64::max)
             })
             .sum();
@@ -131,18 +159,22 @@ impl<'a> Instance<'a> {
         if self.demands.forbidden.contains(&machine) {
             return 0;
         }
-        let fits = |layers: u32| self.capability(machine, layers).is_ok();
-        let (mut low, mut high) = (self.planned_layers(machine), self.model.layers);
-        while low < high {
-            let middle = low + (high - low).div_ceil(2);
-            if fits(middle) {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        low
+        most_layers(self.costs, self.cluster.machine(machine), self.known_layers(machine), self.model.layers)
     }
+}
+
+/// The most layers that `machine` can hold at all, at least `known`, at most `all`.
+fn most_layers(costs: &dyn CostModel, machine: &Machine, known: u32, all: u32) -> u32 {
+    let (mut low, mut high) = (known, all);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if costs.capability(machine, middle).is_ok() {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
 }
 
 /// The model does not fit on the cluster.

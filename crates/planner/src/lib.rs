@@ -24,8 +24,8 @@ pub use evaluation::{
 pub use instance::{Instance, ModelTooLarge};
 pub use plan::{Baseline, Candidate, Plan, PlanError, plan_baseline};
 pub use search::{
-    Control, Effort, Evaluate, Figures, Found, FrontPoint, Judges, LatencyPoint, LittleLaw, Mean, Measure,
-    Objective, Origin, Outcome, RUNNING, Running, SearchEvent, SearchOptions, SimulatedSearch, Trade,
-    TradePoint, Trial, plan_auto, plan_with,
+    Control, Effort, Evaluate, Figures, Found, FrontPoint, Judges, LatencyPoint, Limit, LittleLaw, Mean,
+    Measure, Objective, Origin, Outcome, RUNNING, Running, SearchEvent, SearchOptions, SimulatedSearch,
+    Trade, TradePoint, Trial, plan_auto, plan_with,
 };
 pub use validate::{Violation, violations};

@@ -2,15 +2,15 @@
 
 mod by_hand;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use by_hand::{Table, cluster, model, placement};
 use helix_cost::{Capability, CostModel, DoesNotFit, Wire};
 use helix_planner::{
-    Baseline, Control, Evaluate, Evaluation, Found, Instance, Objective, PlanError, SearchEvent,
+    Baseline, Control, Demands, Evaluate, Evaluation, Found, Instance, Objective, PlanError, SearchEvent,
     SearchOptions, plan_auto, plan_baseline, throughput,
 };
-use helix_spec::{Bandwidth, Machine, Placement};
+use helix_spec::{Bandwidth, Machine, MachineId, Placement};
 
 /// Likes short pipelines more than anything.
 struct Shallow;
@@ -45,6 +45,12 @@ fn search(
 const KINDS: [&str; 6] = ["big", "small", "small", "big", "small", "small"];
 const MAX_FLOW: SearchOptions<'_> = SearchOptions {
     objective: Objective::MaxFlow,
+    partial: helix_spec::PartialInference::Off,
+    max_depth: None,
+    running: None,
+};
+const STEADY: SearchOptions<'_> = SearchOptions {
+    objective: Objective::Steady,
     partial: helix_spec::PartialInference::Off,
     max_depth: None,
     running: None,
@@ -134,6 +140,10 @@ impl CostModel for Roomy {
         self.table.planned_layers(machine).min(self.planned)
     }
 
+    fn known_layers(&self, machine: &Machine) -> u32 {
+        self.planned_layers(machine)
+    }
+
     fn wire(&self) -> Wire {
         self.table.wire()
     }
@@ -141,13 +151,55 @@ impl CostModel for Roomy {
 
 #[test]
 fn the_bound_holds_where_a_rule_gives_more_layers_than_planners_do() {
-    let (cluster, model) = (cluster(&["big", "big"], Bandwidth(10_000_000_000)), model(4));
-    // Planners give one layer, with which two machines hold no model of four; with all four layers each of them does 90 tok/s.
+    let (cluster, model) = (cluster(&["big", "big", "big", "big"], Bandwidth(10_000_000_000)), model(4));
+    // Planners give one layer, with which four machines make one pipeline of 150; with all four layers each of them does 90.
     let rows = BTreeMap::from([("big", vec![150.0, 100.0, 95.0, 90.0])]);
     let costs = Roomy { table: Table(rows), planned: 1 };
     let instance = Instance::new(&cluster, &model, &costs);
     let mut control = Control { used: &mut || 0.0, report: &mut |_| () };
     let found = plan_auto(&instance, MAX_FLOW, &Shallow, &mut control).unwrap();
-    assert_eq!(found.plan.evaluation.throughput, 180.0);
-    assert!(found.proven && found.bound >= 180.0 && found.bound < 181.0, "{} {}", found.bound, found.proven);
+    // What is found may be the pipeline of what is known, or a rule's that goes beyond; the bound holds for either.
+    let reached = found.plan.evaluation.throughput;
+    assert!(reached >= 150.0 && found.proven && found.bound >= reached, "{reached} {}", found.bound);
+}
+
+#[test]
+fn what_is_known_is_continued_where_it_does_not_add_up_to_the_model() {
+    let (cluster, model) = (cluster(&["big", "big", "big", "big"], Bandwidth(10_000_000_000)), model(4));
+    let rows = BTreeMap::from([("big", vec![150.0, 100.0, 95.0, 90.0])]);
+    let costs = Roomy { table: Table(rows), planned: 1 };
+    // One machine less: three layers are known, and packing may go on from there.
+    let demands = Demands { forbidden: BTreeSet::from([MachineId(0)]), ..Demands::NONE };
+    let instance = Instance::new(&cluster, &model, &costs).with_demands(demands).unwrap();
+    assert_eq!([0, 1].map(|id| instance.known_layers(MachineId(id))), [0, 4]);
+    let mut control = Control { used: &mut || 0.0, report: &mut |_| () };
+    let found = plan_auto(&instance, MAX_FLOW, &Shallow, &mut control).unwrap();
+    assert_eq!(found.plan.evaluation.throughput, 270.0);
+    assert!(found.proven && found.bound >= 270.0 && found.bound < 271.0, "{} {}", found.bound, found.proven);
+    // With all four what is known is enough.
+    assert_eq!(Instance::new(&cluster, &model, &costs).known_layers(MachineId(0)), 1);
+}
+
+/// Likes depth, as the estimate does.
+struct Deep;
+
+impl Evaluate for Deep {
+    fn decode_rate(&self, _: &Instance<'_>, _: &Placement, evaluation: &Evaluation) -> Option<f64> {
+        Some(evaluation.depth() as f64)
+    }
+}
+
+#[test]
+fn the_estimate_alone_does_not_choose_the_deepest() {
+    // Thirty layers, one a machine at most for the most flow; half of it takes ten in a row, so fifteen may be.
+    let (cluster, model) = (cluster(&["only"; 30], Bandwidth(10_000_000_000)), model(30));
+    let rows = BTreeMap::from([("only", vec![200.0, 80.0, 40.0])]);
+    let costs = Table(rows);
+    let instance = Instance::new(&cluster, &model, &costs);
+    let mut control = Control { used: &mut || 0.0, report: &mut |_| () };
+    let found = plan_auto(&instance, STEADY, &Deep, &mut control).unwrap();
+    let depths: Vec<usize> = found.front.iter().map(|point| point.plan.evaluation.depth()).collect();
+    assert!(depths.iter().any(|&depth| depth > 15), "{depths:?}");
+    let depth = found.plan.evaluation.depth();
+    assert!(depth <= 15, "{depth} of {depths:?}");
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use by_hand::{Table, cluster, model, placement};
 use helix_planner::{
-    Control, Effort, Evaluate, Evaluation, Figures, Found, Instance, Judges, Measure, Objective, Origin,
-    Outcome, Plan, PlanError, Running, SearchOptions, Trial, plan_with,
+    Control, Effort, Evaluate, Evaluation, Figures, Found, Instance, Judges, Limit, Measure, Objective,
+    Origin, Outcome, Plan, PlanError, Running, SearchOptions, Trial, plan_with,
 };
 use helix_spec::{Bandwidth, Placement};
 
@@ -101,21 +101,21 @@ impl Measure for Pattern {
 
 fn search(
     simulator: &Pattern,
-    most_runs: Option<u32>,
+    limit: Limit,
     running: Option<&Running>,
     used: &mut dyn FnMut() -> f64,
 ) -> Result<Found, PlanError> {
     let (cluster, model, table) = (cluster(&KINDS, Bandwidth(10_000_000_000)), model(6), table());
     let instance = Instance::new(&cluster, &model, &table);
     let options = SearchOptions { objective: Objective::Steady, running, ..SearchOptions::default() };
-    let judges = Judges { estimate: &Blind, simulator: Some(simulator), most_runs };
+    let judges = Judges { estimate: &Blind, simulator: Some(simulator), limit };
     plan_with(&instance, options, judges, &mut Control { used, report: &mut |_| () })
 }
 
 #[test]
 fn it_finds_the_best_order_and_reports_it_from_seeds_that_chose_nothing() {
     let simulator = Pattern::new(4.0);
-    let found = search(&simulator, Some(600), None, &mut || 0.0).unwrap();
+    let found = search(&simulator, Limit::Runs(600), None, &mut || 0.0).unwrap();
     assert_eq!(Pattern::truth(&found.plan), 150.0, "{:?}", found.plan.placement.machines);
     let simulated = found.simulated.unwrap();
     assert_eq!(simulated.chosen.plan, found.plan);
@@ -163,7 +163,7 @@ fn other_orders_are_tried_that_no_step_leads_to() {
     let (cluster, model, table) = (cluster(&KINDS, Bandwidth(10_000_000_000)), model(6), table());
     let instance = Instance::new(&cluster, &model, &table);
     let options = SearchOptions { objective: Objective::Steady, ..SearchOptions::default() };
-    let judges = Judges { estimate: &Blind, simulator: Some(&Peak::default()), most_runs: Some(100) };
+    let judges = Judges { estimate: &Blind, simulator: Some(&Peak::default()), limit: Limit::Runs(100) };
     let control = &mut Control { used: &mut || 0.0, report: &mut |_| () };
     let found = plan_with(&instance, options, judges, control).unwrap();
     let simulated = found.simulated.unwrap();
@@ -199,7 +199,7 @@ fn few_runs_go_to_depths_in_the_middle_first() {
     let (cluster, model) = (cluster(&["big"; 6], Bandwidth(10_000_000_000)), model(6));
     let instance = Instance::new(&cluster, &model, &table);
     let simulator = Depths::default();
-    let judges = Judges { estimate: &LikesDepth, simulator: Some(&simulator), most_runs: Some(6) };
+    let judges = Judges { estimate: &LikesDepth, simulator: Some(&simulator), limit: Limit::Runs(6) };
     let options = SearchOptions { objective: Objective::Steady, ..SearchOptions::default() };
     plan_with(&instance, options, judges, &mut Control { used: &mut || 0.0, report: &mut |_| () }).unwrap();
     let seen = simulator.0.borrow();
@@ -213,7 +213,7 @@ fn what_seeds_do_to_all_plans_alike_decides_nothing() {
     // Plans are 20 tokens/s apart at the most, seeds up to 80 %.
     for noise in [0.0, 2.0] {
         let simulator = Pattern { sway: 0.4, ..Pattern::new(noise) };
-        let found = search(&simulator, Some(300), None, &mut || 0.0).unwrap();
+        let found = search(&simulator, Limit::Runs(300), None, &mut || 0.0).unwrap();
         assert_eq!(Pattern::truth(&found.plan), 150.0, "{:?}", found.plan.placement.machines);
     }
 }
@@ -222,28 +222,28 @@ fn what_seeds_do_to_all_plans_alike_decides_nothing() {
 fn plans_that_differ_in_names_only_are_one_plan() {
     // Six layers, three of them by big machines: 20 plans, where there are 720 orders of machines; Petals' rule lets requests
     // enter machines in the middle, which makes another plan of each.
-    let found = search(&Pattern::new(4.0), Some(600), None, &mut || 0.0).unwrap();
+    let found = search(&Pattern::new(4.0), Limit::Runs(600), None, &mut || 0.0).unwrap();
     let simulated = found.simulated.unwrap();
     assert!(simulated.plans <= 40, "{} plans", simulated.plans);
     assert!(simulated.settled, "all of them were tried");
     // Where something runs, a change of names is a change.
     let order = [(3, 0, 1), (0, 1, 2), (4, 2, 3), (1, 3, 4), (2, 4, 5), (5, 5, 6)];
     let running = Running { placement: placement(&model(6), &order), min_gain: 0.01 };
-    let found = search(&Pattern::new(4.0), Some(600), Some(&running), &mut || 0.0).unwrap();
+    let found = search(&Pattern::new(4.0), Limit::Runs(600), Some(&running), &mut || 0.0).unwrap();
     assert!(found.simulated.unwrap().plans > 40);
 }
 
 #[test]
 fn one_number_of_runs_gives_one_result_in_whatever_order_a_batch_is_run() {
-    let forwards = search(&Pattern::new(4.0), Some(90), None, &mut || 0.0).unwrap();
-    let again = search(&Pattern::new(4.0), Some(90), None, &mut || 0.0).unwrap();
+    let forwards = search(&Pattern::new(4.0), Limit::Runs(90), None, &mut || 0.0).unwrap();
+    let again = search(&Pattern::new(4.0), Limit::Runs(90), None, &mut || 0.0).unwrap();
     let simulator = Pattern { backwards: true, ..Pattern::new(4.0) };
-    let backwards = search(&simulator, Some(90), None, &mut || 0.0).unwrap();
+    let backwards = search(&simulator, Limit::Runs(90), None, &mut || 0.0).unwrap();
     assert_eq!(forwards, again);
     assert_eq!(forwards, backwards);
     // Time has no say where runs are counted.
     let mut clock = 0.0;
-    let late = search(&Pattern::new(4.0), Some(90), None, &mut || {
+    let late = search(&Pattern::new(4.0), Limit::Runs(90), None, &mut || {
         clock += 1e-6;
         clock
     });
@@ -254,7 +254,7 @@ fn one_number_of_runs_gives_one_result_in_whatever_order_a_batch_is_run() {
 fn runs_stay_within_their_number_and_within_the_time() {
     for most in [1, 5, 20, 40, 100] {
         let simulator = Pattern::new(4.0);
-        let found = search(&simulator, Some(most), None, &mut || 0.0).unwrap();
+        let found = search(&simulator, Limit::Runs(most), None, &mut || 0.0).unwrap();
         let cost = |effort: Effort| effort.weight() as usize;
         // The last batch may be begun with the last run: at most three runs of the report too many.
         let most = most as usize + 3 * cost(Effort::Report);
@@ -263,7 +263,8 @@ fn runs_stay_within_their_number_and_within_the_time() {
     }
     // A run takes a hundredth of the time.
     let simulator = Pattern::new(4.0);
-    let found = search(&simulator, None, None, &mut || simulator.trials.get() as f64 / 100.0).unwrap();
+    let found =
+        search(&simulator, Limit::Budget, None, &mut || simulator.trials.get() as f64 / 100.0).unwrap();
     assert!(simulator.trials.get() <= 103, "{} runs", simulator.trials.get());
     assert_eq!(found.simulated.unwrap().chosen.origin, Origin::Unseen, "time was kept for the report");
 }
@@ -271,13 +272,13 @@ fn runs_stay_within_their_number_and_within_the_time() {
 #[test]
 fn an_interrupt_keeps_the_best_so_far_and_none_at_all_leaves_the_estimate() {
     let simulator = Pattern { stops_after: 30, ..Pattern::new(0.0) };
-    let found = search(&simulator, Some(600), None, &mut || 0.0).unwrap();
+    let found = search(&simulator, Limit::Runs(600), None, &mut || 0.0).unwrap();
     let simulated = found.simulated.unwrap();
     assert_eq!(simulated.chosen.origin, Origin::Choosing, "the report was never run");
     let best = Pattern::truth(&found.plan);
     assert!(simulated.front.iter().all(|point| Pattern::truth(&point.plan) <= best));
     let simulator = Pattern { stops_after: 0, ..Pattern::new(0.0) };
-    let found = search(&simulator, Some(600), None, &mut || 0.0).unwrap();
+    let found = search(&simulator, Limit::Runs(600), None, &mut || 0.0).unwrap();
     assert!(found.simulated.is_none() && found.steady == Some(1.0));
 }
 
@@ -287,7 +288,7 @@ fn what_runs_is_left_only_for_enough() {
     let order = [(3, 0, 1), (0, 1, 2), (4, 2, 3), (1, 3, 4), (2, 4, 5), (5, 5, 6)];
     for (min_gain, worth) in [(0.2, 130.0), (0.01, 150.0)] {
         let running = Running { placement: placement(&model(6), &order), min_gain };
-        let found = search(&Pattern::new(0.0), Some(600), Some(&running), &mut || 0.0).unwrap();
+        let found = search(&Pattern::new(0.0), Limit::Runs(600), Some(&running), &mut || 0.0).unwrap();
         assert_eq!(Pattern::truth(&found.plan), worth, "at {min_gain}");
         assert_eq!(found.trade.unwrap().running, Some(130.0));
     }
@@ -304,7 +305,7 @@ fn a_simulator_that_can_run_nothing_leaves_the_estimate() {
     let (cluster, model, table) = (cluster(&KINDS, Bandwidth(10_000_000_000)), model(6), table());
     let instance = Instance::new(&cluster, &model, &table);
     let options = SearchOptions { objective: Objective::Steady, ..SearchOptions::default() };
-    let judges = Judges { estimate: &Blind, simulator: Some(&Broken), most_runs: Some(50) };
+    let judges = Judges { estimate: &Blind, simulator: Some(&Broken), limit: Limit::Runs(50) };
     let mut control = Control { used: &mut || 0.0, report: &mut |_| () };
     let found = plan_with(&instance, options, judges, &mut control).unwrap();
     assert!(found.simulated.is_none() && found.plan.evaluation.throughput == 400.0);

@@ -222,6 +222,9 @@ fn escaped_if_control(c: char) -> impl Iterator<Item = char> {
     escape.into_iter().flatten().chain((!c.is_control()).then_some(c))
 }
 
+/// Letters of a name that is so short that a long one with the same letters may be more like it than one with a single letter changed.
+const SHORT: usize = 2;
+
 /// The name most like `found`, if any is like it at all.
 #[must_use]
 pub fn nearest<'a>(found: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -240,7 +243,13 @@ pub(crate) fn by_likeness<'a, T>(
     // Names that differ in their dashes alone are the likest of all; of short ones that says more than the likeness.
     let likeness = |name: &str| {
         let name = name.to_lowercase();
-        if letters(&name) == bare { 1.0 } else { strsim::jaro_winkler(&lower, &name) }
+        if letters(&name) == bare {
+            1.0
+        } else if bare.len() <= SHORT && strsim::osa_distance(&lower, &name) == 1 {
+            0.99
+        } else {
+            strsim::jaro_winkler(&lower, &name)
+        }
     };
     let mut likest: Vec<_> = names
         .into_iter()

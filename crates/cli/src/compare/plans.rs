@@ -3,7 +3,7 @@
 use helix_cost::layout::adopt_layouts;
 use helix_cost::{Costs, OperatingAssumptions};
 use helix_planner::{
-    Control, Instance, Judges, LittleLaw, Measure, Objective, SearchOptions, evaluate, plan_baseline,
+    Control, Instance, Judges, Limit, LittleLaw, Measure, Objective, SearchOptions, evaluate, plan_baseline,
     plan_with,
 };
 use helix_spec::{Cluster, Lengths, ModelShape, PartialInference, Placement};
@@ -93,7 +93,7 @@ fn place(
     let judges = Judges {
         estimate: &judge,
         simulator: simulates.then_some(&simulator as &dyn Measure),
-        most_runs: simulates.then_some(arguments.simulations),
+        limit: Limit::Runs(arguments.simulations),
     };
     let options = SearchOptions {
         objective: Objective::Steady,

@@ -1,8 +1,8 @@
 //! The time that a search may take: its limit, Ctrl-C, and what is shown while it runs.
 
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 use std::time::{Duration, Instant};
 
 use helix_planner::SearchEvent;
@@ -73,9 +73,11 @@ fn watch_termination() {}
 impl Budget {
     /// Starts the clock. The first Ctrl-C or SIGTERM ends the search with the best so far, the second one the program.
     pub fn start(limit: Duration) -> Result<Self, Failure> {
+        static WATCHED: Once = Once::new();
+        WATCHED.call_once(watch_termination);
         match ctrlc::try_set_handler(interrupt) {
-            Ok(()) => watch_termination(),
-            Err(ctrlc::Error::MultipleHandlers) => {}
+            // Somebody handles Ctrl-C already, or has it ignored, as shells do for what runs behind them.
+            Ok(()) | Err(ctrlc::Error::MultipleHandlers) => {}
             Err(error) => return Err(Failure::new(Kind::Other, format!("Ctrl-C cannot be caught: {error}"))),
         }
         let bar = ProgressBar::new_spinner();

@@ -93,7 +93,7 @@ pub struct TradeReport {
     /// The share that the best plan must gain over one that loads less.
     pub min_gain: f64,
     /// What the running placement is worth: the maximum flow, or decode tokens in steady operation (where plans were simulated,
-    /// divided by the seconds that a token takes to the power of 0.15); null where it cannot stay.
+    /// divided by the seconds that a token takes to the power of 0.1); null where it cannot stay.
     pub running_tokens_per_s: Option<f64>,
     /// Plans that no found plan beats in both worth and layers to load, the fewest layers first.
     pub options: Vec<OptionReport>,

@@ -24,7 +24,7 @@ pub struct Manual {
     /// Leave these machines out
     #[arg(long, value_name = "NAME", conflicts_with = "evaluate")]
     forbid: Vec<String>,
-    /// Use these machines in any case
+    /// Give layers to these machines in any case
     #[arg(long, value_name = "NAME", conflicts_with = "evaluate")]
     require: Vec<String>,
     /// A placement that runs already: search from it, and load few layers to get to the new one; with --planner milp a first

@@ -102,6 +102,13 @@ impl MilpArguments {
         }
     }
 
+    /// The flags that name a file to write, with the file.
+    pub fn outputs(&self) -> [(&'static str, Option<&Path>); 3] {
+        let [checkpoint, lp, sol] =
+            [&self.checkpoint, &self.write_lp, &self.write_sol].map(|path| path.as_deref());
+        [("--checkpoint", checkpoint), ("--write-lp", lp), ("--write-sol", sol)]
+    }
+
     fn prune(&self) -> Option<usize> {
         self.prune_links.unwrap_or(Prune::To(DEFAULT_LINKS)).most()
     }

@@ -21,8 +21,8 @@ use clap::{Args, ValueEnum};
 use helix_cost::layout::{adopt_layouts, layouts_not_costed};
 use helix_cost::{CostChoice, Costs};
 use helix_planner::{
-    Baseline, Control, Evaluate, Found, Instance, Judges, LittleLaw, Objective, Plan, PlanError, RUNNING,
-    Running, SearchOptions, evaluate, plan_baseline, plan_with,
+    Baseline, Control, Evaluate, Found, Instance, Judges, Limit, LittleLaw, Objective, Plan, PlanError,
+    RUNNING, Running, SearchOptions, evaluate, plan_baseline, plan_with,
 };
 use helix_spec::{Cluster, ModelShape, PartialInference, Placement, load_cluster_named};
 
@@ -89,6 +89,8 @@ pub enum Cost {
     Measured,
     /// Datasheet and model shape.
     Roofline,
+    /// The paper's recipe for throughputs, from measured times and declared caches.
+    Paper,
 }
 
 impl From<Cost> for CostChoice {
@@ -98,6 +100,7 @@ impl From<Cost> for CostChoice {
             Cost::Declared => Self::Declared,
             Cost::Measured => Self::Measured,
             Cost::Roofline => Self::Roofline,
+            Cost::Paper => Self::Paper,
         }
     }
 }
@@ -131,9 +134,10 @@ pub struct Arguments {
     #[arg(long, value_enum)]
     objective: Option<Goal>,
     /// How long the search may take, for example 10s or 2min, 60s unless said; Ctrl-C ends it earlier, with the best so far
-    #[arg(long, value_parser = budget::parse)]
+    #[arg(long, value_parser = budget::parse, allow_hyphen_values = true)]
     budget: Option<Duration>,
-    /// Simulate so many short runs' worth, instead of as much as the budget allows: the plan is then the same on every machine
+    /// Simulate so many short runs' worth, however long they take (with --budget, as long as that lasts): where packing ends in
+    /// time the plan is then the same on every machine
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     simulations: Option<u32>,
     /// Judge plans as another simulator does
@@ -201,6 +205,15 @@ impl Arguments {
         self.planner == Planner::Auto && self.goal() == Goal::Steady && self.evaluate.is_none()
     }
 
+    /// When simulated runs end: a number of runs stands in for a budget that nobody gave.
+    fn limit(&self) -> Limit {
+        match (self.simulations, self.budget) {
+            (None, _) => Limit::Budget,
+            (Some(most), None) => Limit::Runs(most),
+            (Some(most), Some(_)) => Limit::Either(most),
+        }
+    }
+
     fn partial(&self) -> PartialInference {
         if self.partial_inference { PartialInference::On } else { PartialInference::Off }
     }
@@ -229,15 +242,8 @@ impl Arguments {
         if matches!(self.planner, Planner::Auto | Planner::Milp) || self.evaluate.is_some() {
             return None;
         }
-        let given = [("--budget", self.budget.is_some()), ("--max-depth", self.max_depth.is_some())];
-        let given: Vec<&str> = given.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect();
-        let verb = if given.len() == 1 { "has" } else { "have" };
-        (!given.is_empty()).then(|| {
-            format!(
-                "{} {verb} no effect: the planner searches nothing, it follows a rule",
-                given.join(" and ")
-            )
-        })
+        let note = "--budget has no effect: the planner searches nothing, it follows a rule";
+        self.budget.is_some().then(|| note.to_owned())
     }
 }
 
@@ -245,8 +251,11 @@ impl Arguments {
 const BUDGET: Duration = Duration::from_mins(1);
 
 /// What is said where the simulator was asked for, but did not get the time.
-const NO_TIME: &str =
-    "there was no time to simulate plans, so a cheap estimate chose among them: give a larger --budget";
+const NO_TIME: &str = "there was no time to simulate plans, so a cheap estimate chose among those that are not too deep: give a larger \
+     --budget";
+/// The same after Ctrl-C.
+const NO_PATIENCE: &str =
+    "interrupted before plans were simulated, so a cheap estimate chose among those that are not too deep";
 
 /// Share of the cache that admission fills in the authors' simulator, with requests of these lengths.
 pub const FILLED_CACHE: f64 = 0.69;
@@ -278,12 +287,12 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let task = arguments.milp_task(&instance);
     let times = batch_times(&cluster, &model, arguments.cost, arguments.preset);
     let scheduler = arguments.scheduler.unwrap_or(Scheduler::usual(arguments.preset));
-    let deadline = arguments.simulations.is_none().then(|| budget.deadline());
+    let deadline = (!matches!(arguments.limit(), Limit::Runs(_))).then(|| budget.deadline());
     let bench = Bench { cluster: &cluster, costs: &costs, times: &times, lengths: &drawn, deadline };
     let simulator = Simulator::new(&instance, bench, behaviour(scheduler, arguments.preset, &drawn));
     let mut milp = None;
     let mut found = match given {
-        Some(placement) => evaluated(&instance, placement, arguments.partial_inference)?,
+        Some(placement) => evaluated(&instance, placement, arguments.partial_inference, &budget)?,
         None if arguments.planner == Planner::Milp => {
             let (found, report) = task.run(&budget)?;
             milp = Some(report);
@@ -294,7 +303,8 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let layout_note = layouts(&cluster, &costs, arguments, &mut found.plan);
     let changes = changes(&instance, arguments, (&judge, &found), (before.as_ref(), running.as_ref()));
     let steady = judge.decode_rate(&instance, &found.plan.placement, &found.plan.evaluation);
-    let unsimulated = (arguments.simulates() && found.simulated.is_none()).then(|| NO_TIME.to_owned());
+    let unsimulated = (arguments.simulates() && found.simulated.is_none())
+        .then(|| if Budget::was_interrupted() { NO_PATIENCE } else { NO_TIME }.to_owned());
     let notes: Vec<String> =
         [costs.note().map(str::to_owned), layout_note, arguments.idle_flags(), unsimulated]
             .into_iter()
@@ -361,12 +371,18 @@ fn changes(
     changes
 }
 
-fn evaluated(instance: &Instance<'_>, mut placement: Placement, partial: bool) -> Result<Found, Failure> {
+fn evaluated(
+    instance: &Instance<'_>,
+    mut placement: Placement,
+    partial: bool,
+    budget: &Budget,
+) -> Result<Found, Failure> {
     if partial {
         placement.partial_inference = PartialInference::On;
     }
     let evaluation = evaluate(instance, &placement).map_err(|error| Failure::new(Kind::Infeasible, error))?;
-    Ok(Found::alone(Plan { planner: "given".to_owned(), placement, evaluation }))
+    let plan = Plan { planner: "given".to_owned(), placement, evaluation };
+    Ok(Found::alone(instance, plan, &mut || budget.used() >= 1.0))
 }
 
 fn search(
@@ -385,8 +401,7 @@ fn search(
             };
             let mut control =
                 Control { used: &mut || budget.used(), report: &mut |event| budget.show(&event) };
-            let judges =
-                Judges { estimate: judge, simulator: Some(simulator), most_runs: arguments.simulations };
+            let judges = Judges { estimate: judge, simulator: Some(simulator), limit: arguments.limit() };
             return plan_with(instance, options, judges, &mut control).map_err(plan_failure);
         }
         Planner::Petals => Baseline::Petals,
@@ -402,14 +417,21 @@ fn search(
              see what changes"
         )));
     }
-    let plan = plan_baseline(instance, baseline).map_err(plan_failure)?;
-    if !arguments.partial_inference {
-        return Ok(Found::alone(plan));
+    let mut plan = plan_baseline(instance, baseline).map_err(plan_failure)?;
+    if arguments.partial_inference {
+        plan.placement.partial_inference = PartialInference::On;
+        plan.evaluation = evaluate(instance, &plan.placement).map_err(|error| plan_failure(error.into()))?;
     }
-    let Plan { planner, mut placement, .. } = plan;
-    placement.partial_inference = PartialInference::On;
-    let evaluation = evaluate(instance, &placement).map_err(|error| plan_failure(error.into()))?;
-    Ok(Found::alone(Plan { planner, placement, evaluation }))
+    let depth = plan.evaluation.depth();
+    if let Some(most) = arguments.max_depth.filter(|&most| depth > most as usize) {
+        return Err(Failure::new(
+            Kind::Infeasible,
+            format!(
+                "{baseline} needs {depth} machines in a row, --max-depth allows {most}; take --planner auto"
+            ),
+        ));
+    }
+    Ok(Found::alone(instance, plan, &mut || budget.used() >= 1.0))
 }
 
 /// Gives the machines of a plan the layouts that their figures hold for. A placement that was handed in, or runs and stays, keeps its own; a

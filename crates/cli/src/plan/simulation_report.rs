@@ -6,6 +6,7 @@ use helix_planner::{LatencyPoint, Mean, Origin, SimulatedSearch};
 use helix_spec::Cluster;
 use serde::Serialize;
 
+use super::Budget;
 use super::report::PlanReport;
 use super::simulator::Simulator;
 use crate::simulate::{Preset, name_of};
@@ -78,7 +79,8 @@ pub struct SimulationReport {
     pub runs: usize,
     /// Generations of local search.
     pub generations: usize,
-    /// `settled`: nothing better was found any more. `budget`: time, or the number of runs, was used up.
+    /// `settled`: nothing better was found any more. `budget`: time, or the number of runs, was used up. `interrupted`: by
+    /// Ctrl-C.
     pub ending: &'static str,
     /// The plan.
     pub chosen: SimulatedPoint,
@@ -123,7 +125,11 @@ impl SimulationReport {
             plans: search.plans,
             runs: search.runs,
             generations: search.generations,
-            ending: if search.settled { "settled" } else { "budget" },
+            ending: match search.settled {
+                _ if Budget::was_interrupted() => "interrupted",
+                true => "settled",
+                false => "budget",
+            },
             chosen: point(&search.chosen),
             front: search.front.iter().map(point).collect(),
         }
@@ -195,10 +201,10 @@ pub fn write_prediction(output: &mut impl Write, report: &PlanReport) -> io::Res
         simulation.plans,
         simulation.runs,
         simulation.generations,
-        if simulation.ending == "settled" {
-            "nothing better was found any more"
-        } else {
-            "the budget was used up"
+        match simulation.ending {
+            "settled" => "nothing better was found any more",
+            "interrupted" => "interrupted",
+            _ => "the budget was used up",
         },
     )
 }

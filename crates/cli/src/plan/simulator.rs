@@ -57,7 +57,7 @@ pub struct Bench<'a> {
     pub costs: &'a Costs,
     pub times: &'a TimedCosts,
     pub lengths: &'a Lengths,
-    /// No run goes on after it; `None` where runs are counted instead.
+    /// No run goes on after it; `None` where runs are only counted.
     pub deadline: Option<Instant>,
 }
 
@@ -249,7 +249,7 @@ pub fn batch_times(cluster: &Cluster, model: &ModelShape, cost: Cost, preset: Op
     let times = match cost {
         Cost::Roofline => Times::Roofline,
         Cost::Measured => Times::Measured(small),
-        Cost::Auto | Cost::Declared => Times::MeasuredOrRoofline(small),
+        Cost::Auto | Cost::Declared | Cost::Paper => Times::MeasuredOrRoofline(small),
     };
     TimedCosts::new(cluster, model, times, &Constants::shipped())
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::report::PlanReport;
+use super::report::{FrontReport, PlanReport};
 use super::{change, simulation_report};
 use crate::picture::{Scene, chart};
 
@@ -128,8 +128,12 @@ fn front(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
     writeln!(output, "\nthroughput against depth (no plan found is better in both{thinned})")?;
     writeln!(output, "    {:>8}  {:>9}  {:>8}  planner", "longest", "tokens/s", "estimate")?;
     let last = points - 1;
+    let is_chosen = |point: &FrontReport| {
+        let (flow, chosen) = (point.throughput_tokens_per_s, report.throughput_tokens_per_s);
+        (point.depth, &point.planner, flow) == (report.depth, &report.planner, chosen)
+    };
     for (index, point) in report.front.iter().enumerate() {
-        let chosen = point.depth == report.depth && point.planner == report.planner;
+        let chosen = is_chosen(point);
         if !chosen && index % stride != 0 && index != last {
             continue;
         }
@@ -140,6 +144,13 @@ fn front(output: &mut impl Write, report: &PlanReport) -> io::Result<()> {
             output,
             "  {mark} {:>8}  {:>9.1}  {decode:>8}  {}",
             point.depth, point.throughput_tokens_per_s, point.planner
+        )?;
+    }
+    if !report.front.iter().any(is_chosen) {
+        writeln!(
+            output,
+            "  > {:>8}  {:>9.1}  {:>8}  {}, which is none of these",
+            report.depth, report.throughput_tokens_per_s, "", report.planner
         )?;
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! The files that a plan is written to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use helix_spec::{Cluster, Placement};
+use helix_spec::{Cluster, ModelShape, Placement, cluster_presets};
 
 use super::Arguments;
 use crate::exit_codes::Failure;
@@ -16,10 +16,30 @@ impl Arguments {
         [("--output", placement), ("--html", html), ("--svg", svg)]
     }
 
-    /// Refuses, before a long search, a folder where a file is to be, and one file for two things.
+    /// Refuses, before a long search, a folder where a file is to be, one file for two things, and to write over what is read.
     pub(super) fn check_outputs(&self) -> Result<(), Failure> {
-        let given: Vec<(&str, &Path)> =
-            self.outputs().into_iter().filter_map(|(flag, path)| Some((flag, path?))).collect();
+        let file = |path: &Path| if path.is_dir() { path.join("config.json") } else { path.to_owned() };
+        let is_shipped =
+            |name: &str| cluster_presets().any(|preset| preset == name) || ModelShape::preset(name).is_some();
+        let named = |name: &str| (!is_shipped(name)).then(|| file(Path::new(name)));
+        let reads = [
+            ("--cluster", named(&self.cluster)),
+            ("--model", named(&self.model)),
+            ("--workload", self.workload.clone()),
+        ];
+        let outputs = self.outputs().into_iter().chain(self.milp.outputs());
+        let given: Vec<(&str, &Path)> = outputs.filter_map(|(flag, path)| Some((flag, path?))).collect();
+        let real = |path: &Path| path.canonicalize().ok();
+        for (flag, path) in &given {
+            let written = real(path);
+            let is_written = |read: &PathBuf| written.is_some() && real(read) == written;
+            if let Some((input, _)) = reads.iter().find(|(_, read)| read.as_ref().is_some_and(is_written)) {
+                return Err(Failure::usage(format!(
+                    "{flag} {}: is what {input} reads, and would be lost; give another file",
+                    path.display()
+                )));
+            }
+        }
         for (index, (flag, path)) in given.iter().enumerate() {
             if path.is_dir() {
                 return Err(Failure::usage(format!(

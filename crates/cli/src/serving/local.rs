@@ -12,7 +12,7 @@ use super::plan::{self, Planned, Wanted};
 use crate::exit_codes::{Failure, Kind};
 
 /// Parts of the model that the workers have room for, in turn: unequal, and together more than one model.
-const ROOMS: [[f64; 4]; 3] = [[0.8, 0.7, 0.55, 0.5], [0.75, 0.65, 0.5, 0.4], [1.0, 0.75, 0.5, 0.4]];
+const ROOMS: [[f64; 4]; 3] = [[0.8, 0.7, 0.55, 0.5], [0.75, 0.65, 0.5, 0.4], [1.0, 0.75, 0.375, 0.4]];
 /// How long the planner may take for one of them \[s\].
 const BUDGET: f64 = 0.25;
 

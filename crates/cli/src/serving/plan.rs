@@ -1,6 +1,6 @@
 //! A placement with its flows, as the coordinator wants it.
 
-use helix_cost::{Batch, BatchTime as _, CostChoice, Costs};
+use helix_cost::{Batch, BatchTime as _, Capability, CostChoice, CostModel, Costs, DoesNotFit, Wire};
 use helix_planner::{
     Control, Evaluation, Instance, LinkFlow, LittleLaw, Objective, SearchOptions, evaluate, plan_auto, spread,
 };
@@ -48,10 +48,33 @@ pub fn judged(cluster: &Cluster, shape: &ModelShape, placement: Placement) -> Re
     Planned::new((&instance, &costs), placement, evaluation)
 }
 
+/// Costs for machines that keep room beside the layers: workers count the numbers as they hold them, head and embeddings, and real
+/// lengths, none of which a cost model of layers knows.
+struct Roomy<'a>(&'a Costs);
+
+impl CostModel for Roomy<'_> {
+    fn capability(&self, machine: &Machine, layers: u32) -> Result<Capability, DoesNotFit> {
+        self.0.capability(machine, layers)
+    }
+
+    fn planned_layers(&self, machine: &Machine) -> u32 {
+        self.0.planned_layers(machine)
+    }
+
+    fn known_layers(&self, machine: &Machine) -> u32 {
+        self.0.planned_layers(machine)
+    }
+
+    fn wire(&self) -> Wire {
+        self.0.wire()
+    }
+}
+
 /// Searches a placement.
 pub fn searched(cluster: &Cluster, shape: &ModelShape, wanted: Wanted) -> Result<Planned, Failure> {
     let costs = Costs::for_cluster(cluster, shape, CostChoice::Auto).map_err(infeasible)?;
-    let instance = Instance::new(cluster, shape, &costs);
+    let roomy = Roomy(&costs);
+    let instance = Instance::new(cluster, shape, &roomy);
     let judge = LittleLaw { times: &costs, prompt: LENGTHS.0, output: LENGTHS.1, filled: FILLED };
     let options = SearchOptions {
         objective: wanted.objective,

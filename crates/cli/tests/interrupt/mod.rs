@@ -2,17 +2,26 @@
 
 use std::process::{Child, Command, Output};
 
-/// Whether the process has its own handler for the signal, as the kernel sees it.
-fn catches(child: &Child, signal: u32) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+/// SIGTERM, which the commands take for Ctrl-C.
+const TERMINATE: u32 = 15;
+
+/// Whether a signal is in a mask of a process, as the kernel sees it: `SigCgt` has those with a handler, `SigIgn` those ignored.
+fn has(process: &str, mask: &str, signal: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let found = status.lines().find_map(|line| line.strip_prefix(mask)?.strip_prefix(':'));
+    let mask = found.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask >> (signal - 1) & 1 == 1
 }
 
-/// Sends the process a signal as soon as it can handle it (2 is that of Ctrl-C); what it wrote.
-pub fn signalled(child: Child, signal: u32) -> Output {
-    while !catches(&child, signal) {
+/// Sends the process a signal as soon as it can handle it (2 is that of Ctrl-C); what it wrote. Where Ctrl-C is ignored, as shells have it
+/// for what they run behind them, SIGTERM stands in.
+pub fn signalled(mut child: Child, signal: u32) -> Output {
+    let signal = if has("self", "SigIgn", signal) { TERMINATE } else { signal };
+    while !has(&child.id().to_string(), "SigCgt", signal) {
+        assert!(
+            child.try_wait().expect("the child is ours").is_none(),
+            "it ended before it could be signalled"
+        );
         std::thread::yield_now();
     }
     let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();

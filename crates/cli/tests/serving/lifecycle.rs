@@ -43,7 +43,11 @@ fn a_killed_worker_ends_its_requests_with_an_error_and_readiness_tells() {
     }
     let mut rest = String::new();
     stream.read_to_string(&mut rest).unwrap();
-    let named = last.iter().any(|worker| rest.contains(&format!("worker-{worker} was lost")));
+    // Its neighbour may notice before the coordinator does.
+    let words = |worker: &usize| {
+        [format!("worker-{worker} was lost"), format!("connection to worker worker-{worker} ended")]
+    };
+    let named = last.iter().flat_map(words).any(|words| rest.contains(&words));
     assert!(named, "the error names the worker: {rest}");
     let reasons = up.until("/ready", |status, _| status == 503);
     assert!(reasons.contains("lost"), "{reasons}");

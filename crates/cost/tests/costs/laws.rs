@@ -94,3 +94,36 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    /// A machine more never lowers what any other one carries, however slow or large it is.
+    #[test]
+    fn a_machine_more_lowers_nobodys_throughput(
+        names in proptest::collection::vec(0usize..20, 2..5),
+        preset in 0usize..20,
+    ) {
+        let devices: Vec<helix_spec::Device> = DeviceCatalogue::builtin().iter().cloned().collect();
+        let presets: Vec<&str> = ModelShape::presets().into_iter().collect();
+        let shape = ModelShape::preset(presets[preset % presets.len()]).unwrap();
+        let machines: Vec<Machine> =
+            names.iter().map(|&name| machine_of(&devices[name % devices.len()], 2)).collect();
+        let costs = |most: usize| {
+            Costs::for_cluster(&cluster(machines[..most].to_vec()), &shape, CostChoice::Roofline).unwrap()
+        };
+        let fits = |most: usize| {
+            let held = |machine: &Machine| u64::from(costs(most).memory().most_layers(machine));
+            machines[..most].iter().map(held).sum::<u64>() >= u64::from(shape.layers)
+        };
+        let (fewer, all) = (costs(machines.len() - 1), costs(machines.len()));
+        if fits(machines.len() - 1) {
+            for machine in &machines[..machines.len() - 1] {
+                for layers in 1..=fewer.known_layers(machine) {
+                    let of = |costs: &Costs| costs.capability(machine, layers).map(|found| found.throughput.get());
+                    let (Ok(before), Ok(after)) = (of(&fewer), of(&all)) else { continue };
+                    prop_assert!(after >= before * (1.0 - 1e-6), "{} layers: {before} to {after}", layers);
+                }
+            }
+        }
+    }
+}

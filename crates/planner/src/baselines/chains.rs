@@ -46,7 +46,7 @@ fn machines_by_type(instance: &Instance<'_>) -> Vec<Vec<MachineId>> {
     let mut types: Vec<Vec<MachineId>> = types.into_values().collect();
     let strength = |machines: &Vec<MachineId>| {
         let layers = instance.planned_layers(machines[0]);
-        let throughput = instance.planned_throughput(machines[0], layers);
+        let throughput = instance.known_throughput(machines[0], layers);
         throughput.and_then(|t| TokensPerSecond::new(t * f64::from(layers)))
     };
     types.sort_by_key(|machines| (Reverse(strength(machines)), machines[0]));

@@ -19,7 +19,7 @@ pub fn petals(instance: &Instance<'_>, order: &[MachineId]) -> Result<Placement,
     let mut served = vec![0.0f64; layers as usize];
     for &id in order {
         let length = instance.planned_layers(id);
-        let Some(throughput) = instance.planned_throughput(id, length) else { continue };
+        let Some(throughput) = instance.known_throughput(id, length) else { continue };
         let start = worst_served(&served, length as usize);
         let start = u32::try_from(start).expect("a layer index fits where the number of layers does");
         assign(instance, &mut placement, id, start, length);

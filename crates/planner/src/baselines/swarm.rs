@@ -31,7 +31,7 @@ pub fn swarm(instance: &Instance<'_>) -> Result<Placement, BaselineError> {
     let length = |stage: u32| short + u32::from(stage < longer);
     let strength = |id: MachineId| {
         instance
-            .planned_throughput(id, length(0))
+            .known_throughput(id, length(0))
             .and_then(TokensPerSecond::new)
             .unwrap_or(TokensPerSecond::ZERO)
     };

@@ -102,6 +102,15 @@ fn started(
     placement.partial_inference = partial_of(problem);
     placement.links = None;
     let throughput = throughput(instance, &placement).map_err(|error| error.to_string())?;
+    if throughput <= 0.0 {
+        let remedy = match placement.partial_inference {
+            PartialInference::Off => {
+                ": let requests enter machines in the middle of their layers, or take another start"
+            }
+            PartialInference::On => "; take another start",
+        };
+        return Err(format!("no token gets through it{remedy}"));
+    }
     let mut plan = Plan::empty(problem.machines.len());
     for (&id, assignment) in &placement.machines {
         let (start, end) = (assignment.layers.start() as usize, assignment.layers.end() as usize);
@@ -110,7 +119,7 @@ fn started(
                 "{} holds {} layers, planners give it at most {}",
                 instance.cluster.machine(id).name,
                 end - start,
-                instance.planned_layers(id)
+                instance.known_layers(id)
             ));
         }
         plan.spans[id.index()] = Some(Span { start, end });

@@ -14,7 +14,7 @@ use crate::packing::{Network, Plan, Problem, ProblemError, Slot, Span, Table};
 /// layers a machine exchanges activations on one side at least, so the wider of its two directions cannot be exceeded. The
 /// solver's bound stays a bound that way; the exact evaluator counts interfaces exactly.
 pub fn packing_problem(instance: &Instance<'_>, partial: PartialInference) -> Result<Problem, ProblemError> {
-    packing_problem_up_to(instance, partial, &|id| instance.planned_layers(id))
+    packing_problem_up_to(instance, partial, &|id| instance.known_layers(id))
 }
 
 /// The same with up to `most` layers on a machine that is not pinned: rules may give more than planners do.

@@ -22,7 +22,7 @@ mod tune;
 pub use pool::RUNNING;
 pub use running::{Running, Trade, TradePoint};
 pub use simulated::{
-    Effort, Figures, Judges, LatencyPoint, Mean, Measure, Origin, Outcome, SimulatedSearch, Trial,
+    Effort, Figures, Judges, LatencyPoint, Limit, Mean, Measure, Origin, Outcome, SimulatedSearch, Trial,
 };
 pub use steady::{Evaluate, LittleLaw};
 
@@ -33,6 +33,7 @@ use crate::plan::{Candidate, Plan, PlanError};
 use crate::{Instance, flow::FlowError};
 
 use bridge::packing_problem;
+use choose::bound_up_to;
 use honour::Honour;
 use pool::Pool;
 
@@ -106,7 +107,10 @@ impl FrontPoint {
     fn value(&self, worth: Worth) -> f64 {
         match worth {
             Worth::Flow => self.plan.evaluation.throughput,
-            Worth::Estimate => self.steady.unwrap_or(f64::NEG_INFINITY),
+            Worth::Estimate { deepest } if self.plan.evaluation.depth() <= deepest => {
+                self.steady.unwrap_or(f64::NEG_INFINITY)
+            }
+            Worth::Estimate { .. } => f64::NEG_INFINITY,
             Worth::Simulated => self.simulated.unwrap_or(f64::NEG_INFINITY),
         }
     }
@@ -117,8 +121,11 @@ impl FrontPoint {
 enum Worth {
     /// The maximum flow.
     Flow,
-    /// What the cheap judge foresees.
-    Estimate,
+    /// What the cheap judge foresees, of plans with no more machines in a row.
+    Estimate {
+        /// Machines in a row at most.
+        deepest: usize,
+    },
     /// What the simulator gave to the finalists.
     Simulated,
 }
@@ -146,11 +153,19 @@ pub struct Found {
 }
 
 impl Found {
-    /// A plan that was compared with nothing; its bound is what the machines could compute.
+    /// A plan that was compared with nothing. Its bound is the configuration program's, as far as that comes until `stop`, which is about
+    /// placements that give machines no more layers than are known ([`Instance::known_layers`]), or where the plan has more, than fit.
     #[must_use]
-    pub fn alone(plan: Plan) -> Self {
-        let bound = plan.evaluation.compute_bound;
-        let proven = plan.evaluation.throughput <= bound * (1.0 + 1e-9);
+    pub fn alone(instance: &Instance<'_>, plan: Plan, stop: &mut dyn FnMut() -> bool) -> Self {
+        let throughput = plan.evaluation.throughput;
+        let computed = plan.evaluation.compute_bound;
+        let known = bound_up_to(instance, &|id| instance.known_layers(id), stop);
+        let mut bound = known.map_or(computed, |known| known.min(computed));
+        if throughput > bound * (1.0 + 1e-9) {
+            bound = bound_up_to(instance, &|id| instance.most_layers(id), stop).unwrap_or(bound);
+        }
+        let proven = throughput <= bound * (1.0 + 1e-9);
+        let bound = bound.max(throughput);
         Self {
             plan,
             steady: None,
@@ -188,7 +203,7 @@ pub fn plan_auto(
     judge: &dyn Evaluate,
     control: &mut Control<'_>,
 ) -> Result<Found, PlanError> {
-    plan_with(instance, options, Judges { estimate: judge, simulator: None, most_runs: None }, control)
+    plan_with(instance, options, Judges { estimate: judge, simulator: None, limit: Limit::Budget }, control)
 }
 
 /// The same with a simulator, which the steady objective asks.

@@ -41,10 +41,10 @@ pub(super) fn tune(
     let cached = honour.as_ref().map(|honour| cache_packings(&pool, honour, control)).unwrap_or_default();
     let mut tuner = Tuner::new(instance, options, judges, control);
     let mut kept = None;
-    let any = pool.plans.iter().chain(&cached).any(|plan| is_planned(instance, plan));
+    let any = pool.plans.iter().chain(&cached).any(|plan| is_known(instance, plan));
     for plan in pool.plans.iter().chain(&cached) {
         let runs_already = plan.planner == RUNNING;
-        if any && !runs_already && !is_planned(instance, plan) {
+        if any && !runs_already && !is_known(instance, plan) {
             continue;
         }
         let packed = plan.planner == super::PACKING || plan.planner == CACHE_PACKING;
@@ -79,10 +79,10 @@ pub(super) fn tune(
     Ok(found)
 }
 
-/// Whether no machine holds more layers than a planner gives it, or than it is pinned to: beyond, its cache is a guess.
-fn is_planned(instance: &Instance<'_>, plan: &Plan) -> bool {
+/// Whether no machine holds more layers than are known of it, or than it is pinned to: beyond, its cache is a guess.
+fn is_known(instance: &Instance<'_>, plan: &Plan) -> bool {
     plan.placement.machines.iter().all(|(id, held)| {
-        held.layers.len() <= instance.planned_layers(*id) || instance.demands().pins.contains_key(id)
+        held.layers.len() <= instance.known_layers(*id) || instance.demands().pins.contains_key(id)
     })
 }
 

@@ -29,6 +29,10 @@ impl CostModel for Table {
         self.0.get(machine.machine_type.as_str()).map_or(0, |rows| u32::try_from(rows.len()).unwrap())
     }
 
+    fn known_layers(&self, machine: &Machine) -> u32 {
+        self.planned_layers(machine)
+    }
+
     fn wire(&self) -> Wire {
         Wire { token: Bytes(2), activation: Bytes(98) }
     }

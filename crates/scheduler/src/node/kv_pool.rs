@@ -30,6 +30,8 @@ pub struct KvPool {
     /// By block; only for blocks that were used before.
     references: Vec<u32>,
     free: Vec<BlockId>,
+    /// Blocks that are held more than once. While there are none, nobody has to look which.
+    shared: usize,
 }
 
 /// There are not enough free blocks.
@@ -43,7 +45,13 @@ impl KvPool {
     /// A pool of free blocks.
     #[must_use]
     pub fn new(capacity: u32, block_tokens: u32) -> Self {
-        Self { capacity, block_tokens: block_tokens.max(1), references: Vec::new(), free: Vec::new() }
+        Self {
+            capacity,
+            block_tokens: block_tokens.max(1),
+            references: Vec::new(),
+            free: Vec::new(),
+            shared: 0,
+        }
     }
 
     /// How many blocks there are.
@@ -81,7 +89,10 @@ impl KvPool {
         let first_written = usize::try_from(from / u64::from(self.block_tokens) * u64::from(width));
         let first_written = first_written.unwrap_or(usize::MAX).min(held);
         let is_shared = |id: &BlockId| self.references[id.0 as usize] > 1;
-        let shared = table.blocks[first_written..].iter().filter(|id| is_shared(id)).count();
+        let shared = match self.shared {
+            0 => 0,
+            _ => table.blocks[first_written..].iter().filter(|id| is_shared(id)).count(),
+        };
         let needed = added + shared as u64;
         let available = u64::from(self.available());
         if needed > available {
@@ -92,7 +103,7 @@ impl KvPool {
                 let old = table.blocks[place];
                 if self.references[old.0 as usize] > 1 {
                     let new = self.take();
-                    self.references[old.0 as usize] -= 1;
+                    self.drop_one(old);
                     table.blocks[place] = new;
                     copy(old, new);
                 }
@@ -108,12 +119,18 @@ impl KvPool {
     /// Gives a table's blocks back.
     pub fn release(&mut self, table: &mut BlockTable) {
         while let Some(block) = table.blocks.pop() {
-            let references = &mut self.references[block.0 as usize];
-            *references -= 1;
-            if *references == 0 {
+            if self.drop_one(block) == 0 {
                 self.free.push(block);
             }
         }
+    }
+
+    /// Holds a block once less; how often it is still held.
+    fn drop_one(&mut self, block: BlockId) -> u32 {
+        let references = &mut self.references[block.0 as usize];
+        *references -= 1;
+        self.shared -= usize::from(*references == 1);
+        *references
     }
 
     /// Lets `child`, which must be empty, share the blocks of `parent` that hold its first `tokens` tokens. False, and
@@ -124,7 +141,9 @@ impl KvPool {
             return false;
         }
         for &block in &parent.blocks[..count] {
-            self.references[block.0 as usize] += 1;
+            let references = &mut self.references[block.0 as usize];
+            self.shared += usize::from(*references == 1);
+            *references += 1;
             child.blocks.push(block);
         }
         true

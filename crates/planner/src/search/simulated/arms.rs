@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::alike::{Classes, Key};
 use super::fit::fitted;
-use super::{Effort, Figures, Judges, Mean, Outcome, Trial};
+use super::{Effort, Figures, Judges, Limit, Mean, Outcome, Trial};
 use crate::Instance;
 use crate::plan::Plan;
 use crate::search::{Control, SearchEvent, SearchOptions};
@@ -70,7 +70,7 @@ impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
         judges: Judges<'a>,
         control: &'b mut Control<'c>,
     ) -> Self {
-        let begun = if judges.most_runs.is_some() { 0.0 } else { (control.used)() };
+        let begun = (control.used)();
         Self {
             instance,
             options,
@@ -86,20 +86,28 @@ impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
         }
     }
 
-    /// Share of the budget that is used: of runs where they are limited, else of time.
+    /// Share of the budget that is used: of runs where they are limited, else of time; of both the one that ends first.
     pub(super) fn used(&mut self) -> f64 {
-        match self.judges.most_runs {
-            Some(most) => f64::from(self.spent) / f64::from(most.max(1)),
-            None => (self.control.used)(),
+        let runs = |most: u32, spent: u32| f64::from(spent) / f64::from(most.max(1));
+        match self.judges.limit {
+            Limit::Budget => (self.control.used)(),
+            Limit::Runs(most) => runs(most, self.spent),
+            Limit::Either(most) => runs(most, self.spent).max((self.control.used)()),
         }
     }
 
     /// The share that costs of one short run take, as far as is known.
     pub(super) fn cost(&mut self) -> f64 {
-        if let Some(most) = self.judges.most_runs {
-            return 1.0 / f64::from(most.max(1));
+        let share = |most: u32| 1.0 / f64::from(most.max(1));
+        match self.judges.limit {
+            Limit::Budget => self.cost_in_time(),
+            Limit::Runs(most) => share(most),
+            Limit::Either(most) => share(most).max(self.cost_in_time()),
         }
-        let used = self.used() - self.begun;
+    }
+
+    fn cost_in_time(&mut self) -> f64 {
+        let used = (self.control.used)() - self.begun;
         if self.spent == 0 { 0.0 } else { used / f64::from(self.spent) }
     }
 

@@ -50,7 +50,8 @@ impl Tuner<'_, '_, '_> {
             }
             let leaders = self.leaders();
             let Some(&leader) = leaders.first() else { break };
-            let parents = self.parents(&leaders);
+            let depth = |&arm: &usize| (arm, self.arms[arm].plan.evaluation.depth());
+            let parents = best_of_each_depth(leaders.iter().map(depth));
             let seeds = [seed(generations), seed(generations + 1)];
             let known = self.arms[leader].had(Effort::Short, seeds[0]);
             let children: Vec<(usize, usize)> = (usize::from(!known)..BATCH)
@@ -121,20 +122,6 @@ impl Tuner<'_, '_, '_> {
         self.run(&jobs, Effort::Short)
     }
 
-    /// The best arm of each depth, the best first; a few.
-    fn parents(&self, leaders: &[usize]) -> Vec<usize> {
-        let mut depths = Vec::new();
-        let mut parents = Vec::new();
-        for &arm in leaders {
-            let depth = self.arms[arm].plan.evaluation.depth();
-            if parents.len() < PARENTS && !depths.contains(&depth) {
-                depths.push(depth);
-                parents.push(arm);
-            }
-        }
-        parents
-    }
-
     /// Short runs of one seed for these arms, and for the best one unless it had it.
     fn run_beside(&mut self, leader: usize, arms: &[usize], seed: u64) -> bool {
         let leader = Some(leader).filter(|&arm| !self.arms[arm].had(Effort::Short, seed));
@@ -149,5 +136,28 @@ impl Tuner<'_, '_, '_> {
         let settled = |arm: &Arm| arm.runs[Effort::Short as usize].len() > 1;
         let twice: Vec<usize> = ranked.iter().copied().filter(|&arm| settled(&self.arms[arm])).collect();
         if twice.is_empty() { ranked } else { twice }
+    }
+}
+
+/// The best arm of each depth, the best first, at most [`PARENTS`], of arms with their depths, the best first.
+fn best_of_each_depth(ranked: impl Iterator<Item = (usize, usize)>) -> Vec<usize> {
+    let mut best: Vec<(usize, usize)> = Vec::new();
+    for (arm, depth) in ranked {
+        if best.len() < PARENTS && best.iter().all(|(_, other)| *other != depth) {
+            best.push((arm, depth));
+        }
+    }
+    best.into_iter().map(|(arm, _)| arm).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::best_of_each_depth;
+
+    #[test]
+    fn neighbours_are_made_of_plans_of_different_depths() {
+        let ranked = [(7, 13), (2, 13), (5, 12), (3, 13), (1, 12), (0, 20), (4, 9)];
+        assert_eq!(best_of_each_depth(ranked.into_iter()), [7, 5, 0]);
+        assert_eq!(best_of_each_depth([(7, 13), (2, 13)].into_iter()), [7]);
     }
 }

@@ -8,7 +8,7 @@
 //! What the simulator says is noisy, and the best of many noisy figures is too good to be true. So a plan must hold its lead
 //! in a second run before it counts, finalists are compared in long runs of other seeds, and the figures of the chosen plan
 //! come from seeds that had no part in choosing it. All decisions follow from the runs and the share of the budget that is
-//! used; with a limit on runs instead of time the result is the same on every machine.
+//! used; with a limit on runs alone the result is the same on every machine on which the packing before it ends in time.
 
 mod alike;
 mod arms;
@@ -128,6 +128,17 @@ pub struct Judges<'a> {
     pub estimate: &'a dyn Evaluate,
     /// The simulator; only the steady objective asks it.
     pub simulator: Option<&'a dyn Measure>,
-    /// The cost of all runs at most, in short runs, instead of the time that is left of the budget.
-    pub most_runs: Option<u32>,
+    /// When runs end.
+    pub limit: Limit,
+}
+
+/// When runs end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// With the budget.
+    Budget,
+    /// Once they cost as much as so many short ones.
+    Runs(u32),
+    /// With what comes first.
+    Either(u32),
 }
