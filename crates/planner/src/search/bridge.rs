@@ -17,7 +17,7 @@ pub fn packing_problem(instance: &Instance<'_>, partial: PartialInference) -> Re
     packing_problem_up_to(instance, partial, &|id| instance.known_layers(id))
 }
 
-/// The same with up to `most` layers on a machine that is not pinned: rules may give more than planners do.
+/// The same with up to `most` layers on a machine that is not pinned: rules may give more than is known.
 pub fn packing_problem_up_to(
     instance: &Instance<'_>,
     partial: PartialInference,
@@ -61,7 +61,7 @@ pub fn packing_problem_up_to(
     Ok(problem)
 }
 
-/// What a pinned machine does with its layers, which may be more than a planner would give it.
+/// What a pinned machine does with its layers, which may be more than is known of it.
 fn pinned(instance: &Instance<'_>, machine: MachineId, held: u32, widest: f64) -> Option<f64> {
     let throughput = instance.capability(machine, held).ok()?.throughput.get();
     let capped = if held < instance.model.layers { throughput.min(widest) } else { throughput };

@@ -141,7 +141,7 @@ pub struct Found {
     pub simulated: Option<SimulatedSearch>,
     /// No placement has a larger maximum flow \[tokens/s\], if it is proven.
     pub bound: f64,
-    /// Whether the bound holds for the plans at hand: it counts the layers that planners give to machines, and separate
+    /// Whether the bound holds for the plans at hand: it counts the layers that are known of machines, and separate
     /// pipelines may give them more.
     pub proven: bool,
     /// What each planner reached.

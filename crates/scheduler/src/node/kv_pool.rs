@@ -31,7 +31,7 @@ pub struct KvPool {
     references: Vec<u32>,
     free: Vec<BlockId>,
     /// Blocks that are held more than once. While there are none, nobody has to look which.
-    shared: usize,
+    held_twice: usize,
 }
 
 /// There are not enough free blocks.
@@ -50,7 +50,7 @@ impl KvPool {
             block_tokens: block_tokens.max(1),
             references: Vec::new(),
             free: Vec::new(),
-            shared: 0,
+            held_twice: 0,
         }
     }
 
@@ -89,7 +89,7 @@ impl KvPool {
         let first_written = usize::try_from(from / u64::from(self.block_tokens) * u64::from(width));
         let first_written = first_written.unwrap_or(usize::MAX).min(held);
         let is_shared = |id: &BlockId| self.references[id.0 as usize] > 1;
-        let shared = match self.shared {
+        let shared = match self.held_twice {
             0 => 0,
             _ => table.blocks[first_written..].iter().filter(|id| is_shared(id)).count(),
         };
@@ -129,7 +129,7 @@ impl KvPool {
     fn drop_one(&mut self, block: BlockId) -> u32 {
         let references = &mut self.references[block.0 as usize];
         *references -= 1;
-        self.shared -= usize::from(*references == 1);
+        self.held_twice -= usize::from(*references == 1);
         *references
     }
 
@@ -142,7 +142,7 @@ impl KvPool {
         }
         for &block in &parent.blocks[..count] {
             let references = &mut self.references[block.0 as usize];
-            self.shared += usize::from(*references == 1);
+            self.held_twice += usize::from(*references == 1);
             *references += 1;
             child.blocks.push(block);
         }
