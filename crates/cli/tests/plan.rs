@@ -122,7 +122,9 @@ fn a_placement_that_cannot_run_says_why_with_its_code() {
     );
     assert!(refused(&["plan", "--cluster", "singel24", "--model", "llama-2-70b"], 3).contains("single24"));
     assert!(refused(&single(&["--budget", "0s"]), 2).contains("needs some time"));
-    assert!(refused(&single(&["--max-depth", "3"]), 4).contains("3 are allowed"));
+    let shallow = refused(&single(&["--max-depth", "3"]), 4);
+    assert!(shallow.contains("3 are allowed"), "{shallow}");
+    assert!(shallow.contains("the shallowest plan that was found has 9 machines in a row"), "{shallow}");
 }
 
 const TWO_NODES: &str = r#"version = 1
@@ -237,6 +239,9 @@ fn runs_that_are_asked_for_end_with_the_budget() {
     let arguments = single(&["--simulations", "1000000", "--budget", "3s", "--format", "json"]);
     let plan = json(&helix(&arguments));
     assert!(plan["solve_seconds"].as_f64().expect("a number") < 300.0, "{plan}");
+    if !plan["simulation"].is_null() {
+        assert_eq!(plan["simulation"]["ending"], "budget");
+    }
 }
 
 #[test]

@@ -6,20 +6,30 @@ mod interrupt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+const HELIX: &str = env!("CARGO_BIN_EXE_helix");
+
 #[test]
 fn an_interrupt_ends_the_search_with_the_best_plan_so_far() {
-    ends_with_the_best_plan(2, "interrupt.toml");
+    ends_with_the_best_plan(Command::new(HELIX), 2, "interrupt.toml");
 }
 
 #[test]
 fn so_does_the_signal_of_service_managers() {
-    ends_with_the_best_plan(15, "terminate.toml");
+    ends_with_the_best_plan(Command::new(HELIX), 15, "terminate.toml");
 }
 
-fn ends_with_the_best_plan(signal: u32, name: &str) {
+/// Shells have Ctrl-C ignored by what they run behind them, and what is ignored stays so.
+#[test]
+fn so_does_that_signal_where_ctrl_c_is_ignored() {
+    let mut behind = Command::new("sh");
+    behind.args(["-c", "trap '' INT; exec \"$0\" \"$@\"", HELIX]);
+    ends_with_the_best_plan(behind, 15, "behind.toml");
+}
+
+fn ends_with_the_best_plan(mut helix: Command, signal: u32, name: &str) {
     let cluster = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let cluster = cluster.to_str().expect("UTF-8");
-    let made = Command::new(env!("CARGO_BIN_EXE_helix"))
+    let made = Command::new(HELIX)
         .args([
             "cluster",
             "generate",
@@ -33,7 +43,7 @@ fn ends_with_the_best_plan(signal: u32, name: &str) {
         .output()
         .expect("the helix command starts");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let child = Command::new(env!("CARGO_BIN_EXE_helix"))
+    let child = helix
         .args(["plan", "--cluster", cluster, "--model", "llama-2-70b", "--objective", "max-flow"])
         .args(["--budget", "10min", "--format", "json"])
         .stdout(Stdio::piped())

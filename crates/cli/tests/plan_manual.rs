@@ -190,6 +190,8 @@ fn placements_of_other_problems_are_refused() {
     let swarm = plan(&["--planner", "swarm", "--budget", "3s", "--max-depth", "20"]);
     assert!(swarm["note"].as_str().expect("a note").contains("--budget has no effect"), "{swarm}");
     assert!(refused(&["--planner", "swarm", "--max-depth", "5"], 4).contains("20 machines in a row"));
+    let pinned = refused(&["--pin", "a100-*=0..10", "--forbid", "t4-*", "--forbid", "l4-*"], 4);
+    assert!(pinned.contains("leave 70 layers to the others, which hold 0"), "{pinned}");
 }
 
 #[test]

@@ -108,6 +108,8 @@ fn what_is_wrong_is_refused_with_its_code_and_what_to_do() {
     assert!(refused(&["--budget", "0s"], 2).contains("needs some time"));
     assert!(refused(&["--prune-links", "0"], 2).contains("1 at least, or `off`"));
     assert!(refused(&["--max-depth", "9"], 2).contains("--planner auto"));
+    // Its machines begin in the middle of each other's layers.
+    assert!(refused(&["--warm-start", "petals"], 4).contains("no token gets through it"));
     assert!(refused(&["--objective", "steady"], 2).contains("maximises the flow"));
     assert!(refused(&["--no-warm-start", "--warm-start", "swarm"], 2).contains("cannot be used with"));
     let other = write("other.sol", "# Objective value = 3\nx1 3\n");

@@ -33,8 +33,11 @@ impl<'a> Instance<'a> {
     /// other, the machines or the model.
     pub fn with_demands(mut self, demands: Demands) -> Result<Self, DemandError> {
         demands.check(&self)?;
+        let asks_anew = !(demands.forbidden.is_empty() && demands.pins.is_empty());
         self.demands = demands;
-        self.ask();
+        if asks_anew {
+            self.ask();
+        }
         Ok(self)
     }
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use by_hand::{Table, cluster, model, placement};
 use helix_cost::{Capability, CostModel, DoesNotFit, Wire};
 use helix_planner::{
-    Baseline, Control, Demands, Evaluate, Evaluation, Found, Instance, Objective, PlanError, SearchEvent,
-    SearchOptions, plan_auto, plan_baseline, throughput,
+    Baseline, Control, Demands, Evaluate, Evaluation, Found, Instance, Objective, PlanError, Running,
+    SearchEvent, SearchOptions, plan_auto, plan_baseline, throughput,
 };
 use helix_spec::{Bandwidth, Machine, MachineId, Placement};
 
@@ -49,12 +49,7 @@ const MAX_FLOW: SearchOptions<'_> = SearchOptions {
     max_depth: None,
     running: None,
 };
-const STEADY: SearchOptions<'_> = SearchOptions {
-    objective: Objective::Steady,
-    partial: helix_spec::PartialInference::Off,
-    max_depth: None,
-    running: None,
-};
+const STEADY: SearchOptions<'_> = SearchOptions { objective: Objective::Steady, ..MAX_FLOW };
 
 #[test]
 fn it_reaches_the_optimum_and_proves_it() {
@@ -150,17 +145,19 @@ impl CostModel for Roomy {
 }
 
 #[test]
-fn the_bound_holds_where_a_rule_gives_more_layers_than_planners_do() {
-    let (cluster, model) = (cluster(&["big", "big", "big", "big"], Bandwidth(10_000_000_000)), model(4));
-    // Planners give one layer, with which four machines make one pipeline of 150; with all four layers each of them does 90.
-    let rows = BTreeMap::from([("big", vec![150.0, 100.0, 95.0, 90.0])]);
+fn the_bound_holds_where_a_rule_gives_more_layers_than_are_known() {
+    let (cluster, model) =
+        (cluster(&["big", "small", "small", "small"], Bandwidth(10_000_000_000)), model(4));
+    // One layer is known of each, with which the four of them make one pipeline of 10; with all four layers the big one does 90, and
+    // each small one 6.
+    let rows =
+        BTreeMap::from([("big", vec![150.0, 100.0, 95.0, 90.0]), ("small", vec![10.0, 8.0, 7.0, 6.0])]);
     let costs = Roomy { table: Table(rows), planned: 1 };
     let instance = Instance::new(&cluster, &model, &costs);
     let mut control = Control { used: &mut || 0.0, report: &mut |_| () };
     let found = plan_auto(&instance, MAX_FLOW, &Shallow, &mut control).unwrap();
-    // What is found may be the pipeline of what is known, or a rule's that goes beyond; the bound holds for either.
-    let reached = found.plan.evaluation.throughput;
-    assert!(reached >= 150.0 && found.proven && found.bound >= reached, "{reached} {}", found.bound);
+    assert_eq!(found.plan.evaluation.throughput, 108.0);
+    assert!(found.proven && found.bound >= 108.0 && found.bound < 110.0, "{} {}", found.bound, found.proven);
 }
 
 #[test]
@@ -202,4 +199,18 @@ fn the_estimate_alone_does_not_choose_the_deepest() {
     assert!(depths.iter().any(|&depth| depth > 15), "{depths:?}");
     let depth = found.plan.evaluation.depth();
     assert!(depth <= 15, "{depth} of {depths:?}");
+}
+
+#[test]
+fn what_runs_already_may_stay_however_deep_it_is() {
+    let (cluster, model) = (cluster(&["only"; 30], Bandwidth(10_000_000_000)), model(30));
+    let costs = Table(BTreeMap::from([("only", vec![200.0, 80.0, 40.0])]));
+    let instance = Instance::new(&cluster, &model, &costs);
+    let in_a_row: Vec<(u32, u32, u32)> = (0..30).map(|layer| (layer, layer, layer + 1)).collect();
+    let running = Running { placement: placement(&model, &in_a_row), min_gain: 0.01 };
+    let options = SearchOptions { running: Some(&running), ..STEADY };
+    let mut control = Control { used: &mut || 0.0, report: &mut |_| () };
+    let found = plan_auto(&instance, options, &Deep, &mut control).unwrap();
+    assert_eq!(found.plan.placement, running.placement);
+    assert_eq!(found.trade.unwrap().running, Some(30.0));
 }

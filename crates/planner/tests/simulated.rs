@@ -267,6 +267,15 @@ fn runs_stay_within_their_number_and_within_the_time() {
         search(&simulator, Limit::Budget, None, &mut || simulator.trials.get() as f64 / 100.0).unwrap();
     assert!(simulator.trials.get() <= 103, "{} runs", simulator.trials.get());
     assert_eq!(found.simulated.unwrap().chosen.origin, Origin::Unseen, "time was kept for the report");
+    // With both limits the one that comes first holds, and the report is kept for, too.
+    let over = 3 * Effort::Report.weight() as usize;
+    for (most, fit, trials) in [(100_000, 30.0, 33), (40, 1e6, 40 + over)] {
+        let simulator = Pattern::new(4.0);
+        let mut used = || simulator.trials.get() as f64 / fit;
+        let found = search(&simulator, Limit::Either(most), None, &mut used).unwrap();
+        assert!(simulator.trials.get() <= trials, "{} runs of {most}", simulator.trials.get());
+        assert_eq!(found.simulated.unwrap().chosen.origin, Origin::Unseen, "of {most} runs");
+    }
 }
 
 #[test]

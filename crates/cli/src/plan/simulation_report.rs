@@ -190,6 +190,7 @@ pub fn write_prediction(output: &mut impl Write, report: &PlanReport) -> io::Res
         match (chosen.decode_tokens_per_s.runs, chosen.seeds) {
             (1, "unseen") => "1 run of a seed that chose nothing".to_owned(),
             (runs, "unseen") => format!("{runs} runs of seeds that chose nothing"),
+            (1, _) => "1 run that chose it, so a little too good".to_owned(),
             (runs, _) => format!("{runs} runs that chose it, so a little too good"),
         },
         chosen.window_s,

@@ -43,17 +43,6 @@ pub enum MilpError {
         /// How the solver ended.
         found: &'static str,
     },
-    /// Machines hold too few layers with the numbers of layers that a planner gives them.
-    #[error(
-        "planners give these machines {held} layers together, the model has {layers}: add machines, or take a planner that \
-         fills them further (separate)"
-    )]
-    TooFewLayers {
-        /// Layers of all machines together.
-        held: usize,
-        /// Layers of the model.
-        layers: usize,
-    },
 }
 
 impl From<ModelTooLarge> for MilpError {

@@ -116,11 +116,6 @@ impl<'a> Milp<'a> {
         instance.check_capacity()?;
         let partial = options.partial;
         let problem = packing_problem(instance, partial)?;
-        let held: usize =
-            problem.machines.iter().map(|slot| problem.tables[slot.table].throughput.len()).sum();
-        if held < problem.layers {
-            return Err(MilpError::TooFewLayers { held, layers: problem.layers });
-        }
         // Half of the time at most: the program is what was asked for.
         let mut stop = || used() >= 0.5;
         let start = options.start.find(instance, &problem, &mut stop)?;

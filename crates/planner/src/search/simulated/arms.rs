@@ -63,6 +63,11 @@ pub(in crate::search) struct Tuner<'a, 'b, 'c> {
     pub(super) stopped: bool,
 }
 
+/// The share of so many runs that one is.
+fn share_of_one(most: u32) -> f64 {
+    1.0 / f64::from(most.max(1))
+}
+
 impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
     pub fn new(
         instance: &'a Instance<'a>,
@@ -88,21 +93,20 @@ impl<'a, 'b, 'c> Tuner<'a, 'b, 'c> {
 
     /// Share of the budget that is used: of runs where they are limited, else of time; of both the one that ends first.
     pub(super) fn used(&mut self) -> f64 {
-        let runs = |most: u32, spent: u32| f64::from(spent) / f64::from(most.max(1));
+        let runs = f64::from(self.spent);
         match self.judges.limit {
             Limit::Budget => (self.control.used)(),
-            Limit::Runs(most) => runs(most, self.spent),
-            Limit::Either(most) => runs(most, self.spent).max((self.control.used)()),
+            Limit::Runs(most) => runs * share_of_one(most),
+            Limit::Either(most) => (runs * share_of_one(most)).max((self.control.used)()),
         }
     }
 
     /// The share that costs of one short run take, as far as is known.
     pub(super) fn cost(&mut self) -> f64 {
-        let share = |most: u32| 1.0 / f64::from(most.max(1));
         match self.judges.limit {
             Limit::Budget => self.cost_in_time(),
-            Limit::Runs(most) => share(most),
-            Limit::Either(most) => share(most).max(self.cost_in_time()),
+            Limit::Runs(most) => share_of_one(most),
+            Limit::Either(most) => share_of_one(most).max(self.cost_in_time()),
         }
     }
 
