@@ -28,9 +28,11 @@ impl Node {
     }
 
     fn check_residents(&self) -> Result<(), String> {
-        let mut works = vec![0u32; self.residents.places()];
         for item in self.queues.iter().chain([&self.batch]).flat_map(|queue| &queue.items) {
-            works[item.resident as usize] += 1;
+            let resident = self.residents.get(item.resident);
+            same("the request at an item's place", item.work.request, resident.request)?;
+            same("whether it is there", true, resident.here)?;
+            same("an item's room beyond its request's", item.room.saturating_sub(resident.room), 0)?;
         }
         let mut leaving = 0;
         for (place, resident) in self.residents.occupied() {
@@ -38,10 +40,13 @@ impl Node {
                 leaving += 1;
                 continue;
             }
-            let kept = (resident.works, Some(place));
-            let counted = (works[place as usize], self.residents.find(resident.request));
-            if counted != kept {
-                same(&format!("works and place of request {}", resident.request.0), counted, kept)?;
+            let found = self.residents.find(resident.request);
+            if found != Some(place) {
+                same(&format!("place of request {}", resident.request.0), found, Some(place))?;
+            }
+            if let Some(pool) = &self.pool {
+                let room = pool.room(&self.residents.held(place).table, resident.width);
+                same("tokens that blocks have room for", room, resident.room)?;
             }
         }
         same("requests that leave", leaving, self.running.map_or(0, |running| running.leaving))
@@ -51,8 +56,8 @@ impl Node {
         let Some(pool) = &self.pool else { return Ok(()) };
         let KvConfig::Paged { blocks, .. } = self.config.kv else { return Ok(()) };
         let mut holders: Vec<u32> = Vec::new();
-        for (_, resident) in self.residents.occupied() {
-            for block in &resident.table.blocks {
+        for (place, _) in self.residents.occupied() {
+            for block in &self.residents.held(place).table.blocks {
                 let index = block.0 as usize;
                 if index >= holders.len() {
                     holders.resize(index + 1, 0);

@@ -73,6 +73,17 @@ impl KvPool {
         tokens.div_ceil(u64::from(self.block_tokens)).saturating_mul(u64::from(width))
     }
 
+    /// How many tokens a table has blocks for.
+    pub(crate) fn room(&self, table: &BlockTable, width: u32) -> u32 {
+        let tokens = table.blocks.len() as u64 / u64::from(width.max(1)) * u64::from(self.block_tokens);
+        u32::try_from(tokens).unwrap_or(u32::MAX)
+    }
+
+    /// Whether no block is held twice.
+    pub(crate) fn shares_nothing(&self) -> bool {
+        self.held_twice == 0
+    }
+
     /// Makes a table ready for tokens `from..to`: adds blocks up to `to`, and replaces shared ones that would be
     /// written. Calls `copy(from, to)` for each of those. Either all of it happens or nothing.
     pub fn reserve(

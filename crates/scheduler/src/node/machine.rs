@@ -30,8 +30,8 @@ pub(super) struct Running {
 
 /// One machine's scheduler.
 ///
-/// Per event it does work in proportion to what the event concerns, never to what waits; layer-wise, a batch that takes
-/// all that waits costs the same whatever its size.
+/// Per event it does work in proportion to what the event concerns, never to what waits, except that a freed request is looked
+/// for in the queues; layer-wise, a batch that takes all that waits costs the same whatever its size.
 #[derive(Debug, Clone)]
 pub struct Node {
     pub(super) config: NodeConfig,
@@ -91,13 +91,36 @@ impl Node {
     /// Takes an event and appends what is to be done. `now` must not go back.
     pub fn handle(&mut self, now: SimTime, event: NodeEvent, actions: &mut Vec<NodeAction>) {
         match event {
-            NodeEvent::Work(work) => self.take_work(now, work, actions),
+            NodeEvent::Work(work) => {
+                let place = self.residents.find(work.request);
+                self.take_work(now, work, place, actions);
+            }
             NodeEvent::Start => self.start(actions),
             NodeEvent::Cut { end } => self.cut(end),
             NodeEvent::BatchFinished => self.finish(actions),
             NodeEvent::Free { request, attempt, in_flight } => self.free(now, request, attempt, in_flight),
             NodeEvent::Fork { parent, child, attempt, tokens } => self.fork(parent, (child, attempt), tokens),
         }
+    }
+
+    /// The same as [`NodeEvent::Work`], for a driver that remembers places: if the request is still at `place`, it is not
+    /// searched for. Where it is now, if the work was taken.
+    pub fn arrive(
+        &mut self,
+        now: SimTime,
+        work: Work,
+        place: u32,
+        actions: &mut Vec<NodeAction>,
+    ) -> Option<u32> {
+        let place =
+            if self.is_at(place, work.request) { Some(place) } else { self.residents.find(work.request) };
+        self.take_work(now, work, place, actions)
+    }
+
+    /// Whether a request has cache or work here, at this place; any number may be asked for.
+    #[must_use]
+    pub fn is_at(&self, place: u32, request: RequestId) -> bool {
+        self.residents.is_at(place, request)
     }
 
     /// What the node was made of.
@@ -155,7 +178,7 @@ impl Node {
     pub fn blocks(&self, request: RequestId) -> Option<&[BlockId]> {
         self.pool.as_ref()?;
         let place = self.residents.find(request)?;
-        Some(&self.residents.get(place).table.blocks)
+        Some(&self.residents.held(place).table.blocks)
     }
 
     /// The pool, where there is one.
@@ -164,17 +187,23 @@ impl Node {
         self.pool.as_ref()
     }
 
-    fn take_work(&mut self, now: SimTime, work: Work, actions: &mut Vec<NodeAction>) {
+    /// Takes work of a request at a place, if it has one already; its place then, unless it is refused or discarded.
+    fn take_work(
+        &mut self,
+        now: SimTime,
+        work: Work,
+        mut place: Option<u32>,
+        actions: &mut Vec<NodeAction>,
+    ) -> Option<u32> {
         self.graves.expire(now);
         if self.graves.is_stale(work.request, work.attempt) {
             actions.push(NodeAction::Discard(work));
-            return;
+            return None;
         }
-        let mut place = self.residents.find(work.request);
         if let Some(known) = place.map(|place| self.residents.get(place).attempt) {
             if work.attempt < known {
                 actions.push(NodeAction::Discard(work));
-                return;
+                return None;
             }
             if work.attempt > known {
                 // The word that the older attempt is over has been overtaken.
@@ -184,19 +213,20 @@ impl Node {
         }
         if let Err(why) = self.admissible(&work, place) {
             actions.push(NodeAction::Refuse { work, why });
-            return;
+            return None;
         }
         let width = self.width(work.layers);
         let place = place.unwrap_or_else(|| self.residents.add(work.request, work.attempt, width));
-        self.residents.get_mut(place).works += 1;
         let queue = match self.config.batching {
             Batching::LayerWise { .. } => work.layers.start() - self.config.layers.start(),
             Batching::WholeRange => 0,
         };
-        let item = Item { work, resident: place, reserved: self.pool.is_none() };
+        let room = self.residents.get(place).room;
+        let item = Item { work, resident: place, room, reserved: self.pool.is_none() };
         self.queues[queue as usize].push(item, self.config.layers.end());
         self.queued += 1;
         self.received += u64::from(work.tokens);
+        Some(place)
     }
 
     /// Blocks that a request takes for every block of tokens.
@@ -260,9 +290,7 @@ impl Node {
             return;
         }
         self.residents.forget(request);
-        if self.residents.get(place).works > 0 {
-            self.drop_queued(place);
-        }
+        self.drop_queued(place);
         let running = self.running.is_some() && self.batch.items.iter().any(|item| item.resident == place);
         if running {
             self.residents.get_mut(place).leaving = true;
@@ -276,6 +304,9 @@ impl Node {
 
     /// Forgets the waiting work of a request, and counts what its finished layers have put into the cache.
     fn drop_queued(&mut self, place: u32) {
+        if self.queued == 0 {
+            return;
+        }
         let first = self.config.layers.start();
         for (index, queue) in self.queues.iter_mut().enumerate() {
             let before = queue.items.len();
@@ -285,7 +316,7 @@ impl Node {
                 if !stays && self.pool.is_none() {
                     let layer = u64::from(first) + index as u64;
                     let done = layer.saturating_sub(u64::from(item.work.layers.start()));
-                    residents.get_mut(place).counted += done * u64::from(item.work.tokens);
+                    residents.held_mut(place).counted += done * u64::from(item.work.tokens);
                 }
                 stays
             });
@@ -299,13 +330,13 @@ impl Node {
 
     /// Gives the cache of a request back and its place free.
     pub(super) fn release(&mut self, place: u32) {
-        let resident = self.residents.get_mut(place);
+        let held = self.residents.held_mut(place);
         match &mut self.pool {
             Some(pool) => {
-                pool.release(&mut resident.table);
+                pool.release(&mut held.table);
                 self.kv.used = u64::from(pool.capacity() - pool.available());
             }
-            None => self.kv.used -= resident.counted,
+            None => self.kv.used -= held.counted,
         }
         self.residents.vacate(place);
         self.reported = false;
@@ -318,12 +349,14 @@ impl Node {
             return;
         }
         let width = self.residents.get(parent).width;
-        let whole = self.residents.get(parent).table.clone();
+        let whole = self.residents.held(parent).table.clone();
         if pool.blocks_for(u64::from(tokens), width) > whole.blocks.len() as u64 {
             return;
         }
         let place = self.residents.add(child, attempt, width);
-        let shared = pool.share(&whole, &mut self.residents.get_mut(place).table, u64::from(tokens), width);
+        let table = &mut self.residents.held_mut(place).table;
+        let shared = pool.share(&whole, table, u64::from(tokens), width);
         debug_assert!(shared, "the parent's blocks were counted");
+        self.residents.get_mut(place).room = pool.room(&self.residents.held(place).table, width);
     }
 }

@@ -8,6 +8,8 @@ pub(crate) struct Item {
     pub(crate) work: Work,
     /// Index of its request among the residents.
     pub(crate) resident: u32,
+    /// Tokens that the blocks of its request had room for when it came; it may have more by now.
+    pub(crate) room: u32,
     /// Whether there is room in the cache for its tokens.
     pub(crate) reserved: bool,
 }

@@ -11,6 +11,7 @@
 use helix_spec::LayerRange;
 
 use super::config::{BatchOrder, Batching};
+use super::kv_pool::KvPool;
 use super::machine::{Node, Running};
 use super::protocol::{Batch, NodeAction, Shortfall};
 use super::queue::{Item, Queue, Sums};
@@ -63,8 +64,7 @@ impl Node {
         let Some((request, phase)) = shortage.filter(|_| !self.reported) else { return };
         let Some(place) = self.residents.find(request) else { return };
         let attempt = self.residents.get(place).attempt;
-        let holders = self.residents.iter().filter(|resident| !resident.table.blocks.is_empty());
-        let youngest = holders.map(|resident| (resident.request, resident.attempt)).max();
+        let youngest = self.residents.holders().map(|resident| (resident.request, resident.attempt)).max();
         let Some(youngest) = youngest else { return };
         self.reported = true;
         actions.push(NodeAction::OutOfBlocks(Shortfall { request, attempt, phase, youngest }));
@@ -151,18 +151,21 @@ impl Node {
         shortage: &mut Option<(RequestId, Phase)>,
         actions: &mut Vec<NodeAction>,
     ) -> bool {
-        let resident = self.residents.get_mut(item.resident);
-        if resident.seen == self.selection {
-            // An earlier part of the same prompt comes first.
-            return true;
+        if item.work.phase == Phase::Prefill {
+            let resident = self.residents.get_mut(item.resident);
+            if resident.seen == self.selection {
+                // An earlier part of the same prompt comes first.
+                return true;
+            }
+            resident.seen = self.selection;
         }
-        resident.seen = self.selection;
         let Some(tokens) = self.room_for(item) else { return true };
         let mut part = *item;
         part.work.tokens = tokens;
         part.work.last = item.work.last && tokens == item.work.tokens;
         if !part.reserved {
-            if !self.reserve(&part, shortage, actions) {
+            let has_room = part.work.cached_after() <= u64::from(item.room) && self.shares_nothing();
+            if !has_room && !self.reserve(&part, shortage, actions) {
                 return true;
             }
             part.reserved = true;
@@ -173,7 +176,6 @@ impl Node {
         }
         item.work.tokens -= tokens;
         item.work.context += tokens;
-        self.residents.get_mut(item.resident).works += 1;
         // The rest waits as a work of its own.
         self.queued += 1;
         true
@@ -207,6 +209,11 @@ impl Node {
         }
     }
 
+    /// Whether no block is held twice, so that whatever has room may be written.
+    fn shares_nothing(&self) -> bool {
+        self.pool.as_ref().is_some_and(KvPool::shares_nothing)
+    }
+
     /// Finds room in the cache. Whoever is younger than one who waits for blocks takes none, so that what is freed
     /// gathers for the oldest.
     fn reserve(
@@ -216,20 +223,23 @@ impl Node {
         actions: &mut Vec<NodeAction>,
     ) -> bool {
         let Some(pool) = &mut self.pool else { return true };
-        let resident = self.residents.get_mut(item.resident);
+        let width = self.residents.get(item.resident).width;
+        let table = &mut self.residents.held_mut(item.resident).table;
         let work = &item.work;
         let span = (u64::from(work.context), work.cached_after());
-        let grows = pool.blocks_for(span.1, resident.width) > resident.table.blocks.len() as u64;
+        let grows = pool.blocks_for(span.1, width) > table.blocks.len() as u64;
         if grows && shortage.is_some_and(|(waiting, _)| waiting < work.request) {
             return false;
         }
         let copy = |from, to| actions.push(NodeAction::CopyBlock { from, to });
-        if pool.reserve(&mut resident.table, span, resident.width, copy).is_err() {
+        if pool.reserve(table, span, width, copy).is_err() {
             if shortage.is_none_or(|(waiting, _)| work.request < waiting) {
                 *shortage = Some((work.request, work.phase));
             }
             return false;
         }
+        let room = pool.room(table, width);
+        self.residents.get_mut(item.resident).room = room;
         self.kv.used = u64::from(pool.capacity() - pool.available());
         self.kv.peak = self.kv.peak.max(self.kv.used);
         true
@@ -276,10 +286,9 @@ impl Node {
 
     fn forward(&mut self, index: usize, actions: &mut Vec<NodeAction>) {
         let Item { work, resident, .. } = self.batch.items[index];
-        let resident = self.residents.get_mut(resident);
-        resident.works -= 1;
         if self.pool.is_none() {
-            resident.counted += u64::from(work.tokens) * u64::from(work.layers.len());
+            let counted = u64::from(work.tokens) * u64::from(work.layers.len());
+            self.residents.held_mut(resident).counted += counted;
         }
         actions.push(NodeAction::Forward(work));
     }
@@ -298,10 +307,10 @@ impl Node {
     /// Drops the items whose requests were freed while the batch ran.
     fn drop_leaving(&mut self, done: LayerRange) {
         for item in &self.batch.items {
-            let resident = self.residents.get_mut(item.resident);
-            if resident.leaving && self.pool.is_none() {
+            if self.residents.get(item.resident).leaving && self.pool.is_none() {
                 let layers = done.end().min(item.work.layers.end()) - item.work.layers.start();
-                resident.counted += u64::from(item.work.tokens) * u64::from(layers);
+                self.residents.held_mut(item.resident).counted +=
+                    u64::from(item.work.tokens) * u64::from(layers);
             }
         }
         let mut leavers = Vec::new();

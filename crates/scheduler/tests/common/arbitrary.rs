@@ -94,16 +94,27 @@ fn node_event(bytes: Bytes<'_>) -> Option<NodeEvent> {
     })
 }
 
-/// A node keeps its books whatever it is told.
+/// A node keeps its books whatever it is told, and a driver that remembers places gets the same from it.
 pub fn node(bytes: Bytes<'_>) {
     let Some(Ok(mut node)) = config(bytes).map(Node::new) else { return };
     let (mut now, mut actions) = (0, Vec::new());
+    // Told the same, with the places of requests as they were at some time.
+    let (mut twin, mut places, mut twins_actions) = (node.clone(), [0; 8], Vec::new());
     for _ in 0..2000 {
         let Some(event) = node_event(bytes) else { break };
         now += u64::from(bytes().unwrap_or(0));
         actions.clear();
         node.handle(SimTime(now), event, &mut actions);
         node.check().unwrap_or_else(|error| panic!("after {event:?}: {error}"));
+        twins_actions.clear();
+        if let NodeEvent::Work(work) = event {
+            let request = usize::try_from(work.request.0).expect("eight requests");
+            let place = twin.arrive(SimTime(now), work, places[request], &mut twins_actions);
+            places[request] = place.unwrap_or(places[request]);
+        } else {
+            twin.handle(SimTime(now), event, &mut twins_actions);
+        }
+        assert_eq!(twins_actions, actions, "after {event:?}");
     }
     for event in [NodeEvent::BatchFinished].into_iter().chain((0..8).map(|request| NodeEvent::Free {
         request: RequestId(request),
