@@ -4,9 +4,9 @@ use helix_cost::{Batch, BatchError, CostModel, DoesNotFit, MachineClock, TimedCo
 use helix_scheduler::node::{BatchLimits, KvConfig, NodeConfig, NodeConfigError};
 use helix_scheduler::route::HopTime;
 use helix_scheduler::{LinkId, Topology, TopologyError, TopologyLink, TopologyMachine, TopologyParts};
-use helix_spec::{Cluster, DeclaredRow, Endpoint, Link, Machine, MachineId, Placement, SimTime};
+use helix_spec::{Cluster, DeclaredRow, Endpoint, LayerRange, Link, Machine, MachineId, Placement, SimTime};
 
-use crate::network::{Interface, Wire as Cable};
+use crate::network::{Carried, Interface, Wire as Cable};
 use crate::settings::{KvMode, Limits, LinkMode, Settings};
 
 /// A link that requests may take, and what the plan lets flow there.
@@ -44,7 +44,7 @@ pub enum SceneError {
         /// The machine.
         machine: String,
         /// Its layers.
-        layers: helix_spec::LayerRange,
+        layers: LayerRange,
         /// Why not.
         problem: DoesNotFit,
     },
@@ -188,6 +188,12 @@ impl Scene {
         })
     }
 
+    /// The layers that a request runs on a machine from some layer on.
+    pub fn layers_from(&self, first: u32, machine: MachineId) -> Option<LayerRange> {
+        let held = self.topology.machines()[machine.index()].layers?;
+        LayerRange::new(first, held.end())
+    }
+
     /// How long prompts take along each link and through the layers at its end: the line through the times of a short and
     /// of a long one.
     pub fn hop_times(&self, settings: &Settings) -> Result<Vec<HopTime>, BatchError> {
@@ -299,7 +305,13 @@ fn cables(inputs: &Inputs<'_>) -> Result<Vec<Cable>, SceneError> {
             return Err(SceneError::NoLink { from: name(planned.from), to: name(planned.to) });
         };
         let (from, to) = (end_of(planned.from), end_of(planned.to));
-        Ok(Cable { from, to, bytes_per_s: bandwidth.bytes_per_second(), latency })
+        Ok(Cable {
+            from,
+            to,
+            bytes_per_s: bandwidth.bytes_per_second(),
+            latency,
+            carried: Carried::default(),
+        })
     };
     inputs.links.iter().map(cable).collect()
 }

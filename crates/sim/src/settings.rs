@@ -13,8 +13,8 @@ pub enum LinkMode {
     /// Speeds are reserved while something is sent, one request a transfer: the planned share with max-flow routing,
     /// else what is left over ([`Reserved`](crate::network::Reserved)).
     Reserved,
-    /// Everything that is sent shares links and interfaces ([`Fair`](crate::network::Fair)); what one batch sends to one
-    /// machine travels together.
+    /// What is sent shares links and interfaces ([`Fair`](crate::network::Fair)). The tokens that one batch sends to one machine
+    /// travel together, and so do its prompts, which take a link one after the other.
     Fair,
 }
 
@@ -106,7 +106,8 @@ pub struct OfflineFeed {
     pub delay: SimTime,
 }
 
-/// How many events the layers of a batch are.
+/// How many events the layers of a batch are, where a batch may change between them (layer-wise batching). A batch of the whole
+/// range is always one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerEvents {
     /// One for each layer.

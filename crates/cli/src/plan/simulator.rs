@@ -44,8 +44,8 @@ struct Events {
 /// With the paper's batching. `few` is calibrated: with it single24 has short runs of 400 s, and 3cluster24, where prompts of the
 /// beginning take minutes on slow links, of 1,000 s.
 const PUBLISHED_EVENTS: Events = Events { few: 2e6, most: 20e6 };
-/// With whole-range batches and paged caches, where an event costs four times as much (1.5 against 6.3 million a second on
-/// single24). `few` is calibrated: with it single24 has short runs of about 400 s, and 3cluster24 of about 740 s.
+/// With whole-range batches and paged caches, where an event costs five times as much (1.2 against 6.3 million a second on
+/// single24). `few` is calibrated: with it single24 and 3cluster24 have short runs of about 470 s.
 const SERVING_EVENTS: Events = Events { few: 1e6, most: 5e6 };
 /// Events of the run that finds out how many there are.
 const PROBE: u64 = 400_000;

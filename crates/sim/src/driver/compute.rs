@@ -1,5 +1,6 @@
 //! Machines at work: batches begin and end.
 
+use helix_cost::Wire;
 use helix_scheduler::coordinator::Event as ToCoordinator;
 use helix_scheduler::node::{Batch, NodeAction, NodeEvent};
 use helix_scheduler::route::Observation;
@@ -32,6 +33,17 @@ impl<O: Observer> Simulation<O> {
         done
     }
 
+    /// Lets a machine look for work at the end of this instant, unless it is known that it will find none: its batch ends
+    /// later.
+    pub(super) fn look_for_work(&mut self, now: SimTime, index: u32) {
+        let running = self.machines[index as usize].as_ref().and_then(|machine| machine.running.as_ref());
+        if self.joins_layers && running.is_some_and(|running| running.next > now) {
+            self.counts.spared += 1;
+        } else {
+            self.queue.push(now, Event::StartExecution(index));
+        }
+    }
+
     /// A layer of a batch will be through, or all of them.
     fn push_layer(&mut self, now: SimTime, index: u32, time: u64) {
         let extra = match &mut self.jitter {
@@ -61,6 +73,8 @@ impl<O: Observer> Simulation<O> {
         let Some(running) = &mut machine.running else { return };
         let layers = if self.joins_layers { all } else { 1 };
         running.done += layers;
+        // What would have been the end of each layer, and a look for work.
+        self.counts.spared += 2 * u64::from(layers - 1);
         let batch = running.batch;
         let layers = u64::from(layers);
         machine.counts.layers += layers;
@@ -85,9 +99,11 @@ impl<O: Observer> Simulation<O> {
         for work in machine.node.running() {
             let request = self.requests.get_mut(super::coordination::number_of(work.request));
             if let Some(request) = request.filter(|request| request.counts(work)) {
-                request.spent.computing.0 += now.0 - start.0;
+                request.computing.0 += now.0 - start.0;
             }
         }
+        self.look_ahead(index);
+        let Some(machine) = &mut self.machines[index as usize] else { return };
         self.observer.observe(&Record::Batch { machine: MachineId(index), start, end: now, batch });
         let mut actions = std::mem::take(&mut self.node_actions);
         machine.node.handle(now, NodeEvent::BatchFinished, &mut actions);
@@ -95,6 +111,28 @@ impl<O: Observer> Simulation<O> {
         let forwarded = self.take_node_actions(now, index, &mut actions);
         debug_assert!(forwarded.is_ok(), "the end of a batch starts none");
         self.node_actions = actions;
+    }
+
+    /// Looks at what the works of a batch that ends will need on their way to the next machines and there. Memory is fetched
+    /// for all of them at once then, instead of for one after the other, which is what large runs wait for.
+    fn look_ahead(&mut self, index: u32) {
+        let Some(machine) = &self.machines[index as usize] else { return };
+        let mut guess = machine.step;
+        self.ahead.clear();
+        for work in machine.node.running() {
+            let request = self.requests.get(super::coordination::number_of(work.request));
+            let step = request.and_then(|request| request.next_step(index, &mut guess));
+            self.ahead.extend(step.map(|step| (work.request, step)));
+        }
+        let mut seen = 0;
+        for (_, step) in &self.ahead {
+            seen ^= self.transport.wire(step.link.0).to;
+        }
+        for (request, step) in &self.ahead {
+            let next = step.machine().and_then(|next| self.machines[next.index()].as_ref());
+            seen ^= usize::from(next.is_some_and(|next| next.node.is_at(step.place, *request)));
+        }
+        std::hint::black_box(seen);
     }
 
     /// Does what a node asks for.
@@ -145,14 +183,16 @@ impl<O: Observer> Simulation<O> {
     }
 
     /// Work came to a machine.
-    pub(super) fn take_work(&mut self, now: SimTime, index: u32, work: Work) {
+    pub(super) fn take_work(&mut self, now: SimTime, index: u32, (work, place): (Work, u32)) {
         let Some(machine) = &mut self.machines[index as usize] else { return };
         if !machine.up {
             return;
         }
         machine.settle(now);
         // Work that enters ahead of a batch of several layers joins it there.
-        if let Some(running) = machine.running {
+        if !self.joins_layers
+            && let Some(running) = machine.running
+        {
             let reached = running.batch.layers.start() + running.done;
             let enters = work.layers.start();
             if enters > reached || (enters == reached && running.between) {
@@ -165,7 +205,12 @@ impl<O: Observer> Simulation<O> {
         }
         let Some(machine) = &mut self.machines[index as usize] else { return };
         let mut actions = std::mem::take(&mut self.node_actions);
-        machine.node.handle(now, NodeEvent::Work(work), &mut actions);
+        let found = machine.node.arrive(now, work, place, &mut actions);
+        if let Some(found) = found.filter(|&found| found != place)
+            && let Some(request) = self.requests.get_mut(super::coordination::number_of(work.request))
+        {
+            request.set_place(index, found);
+        }
         let taken = self.take_node_actions(now, index, &mut actions);
         debug_assert!(taken.is_ok(), "work that arrives starts no batch");
         self.node_actions = actions;
@@ -178,21 +223,25 @@ impl<O: Observer> Simulation<O> {
         if request.attempt != work.attempt {
             return;
         }
-        let left = request.left.take();
-        let here = |hop: &helix_scheduler::coordinator::Hop| hop.machine == Some(MachineId(index));
-        let place = request.hops.iter().position(here);
-        let next = place.and_then(|place| request.hops.get(place + 1)).copied();
-        if let Some((link, since)) = left.filter(|_| self.settings.policy.learns()) {
+        let left = if self.settings.policy.learns() { request.left.take() } else { None };
+        let Some(machine) = &mut self.machines[index as usize] else { return };
+        let next = request.next_step(index, &mut machine.step);
+        if let Some((link, since)) = left {
             let (phase, tokens, took) = (work.phase, work.tokens, SimTime(now.0 - since.0));
             self.onward[index as usize + 1].push((link, Observation::LinkTime { link, phase, tokens, took }));
         }
         match next {
-            Some(hop) => {
-                let tokens = if hop.machine.is_none() { self.tokens_back(&work) } else { work.tokens };
+            Some(step) => {
+                let machine = step.machine();
+                let layers = machine.and_then(|next| self.scene.layers_from(work.layers.end(), next));
+                let onward = Work { layers: layers.unwrap_or(work.layers), ..work };
+                let tokens = if machine.is_none() { self.tokens_back(&work) } else { work.tokens };
                 if tokens > 0 {
-                    let onward = Work { layers: hop.layers.unwrap_or(work.layers), ..work };
+                    let wire = &self.scene.wire;
+                    let sizes = if machine.is_none() { Wire::at_the_ends } else { Wire::between_stages };
+                    let bytes = sizes(wire, u64::from(tokens)).0;
                     let ticket = self.transport.ticket();
-                    self.offer(now, (hop.link, ticket, now), onward, u64::from(tokens));
+                    self.offer(now, (step.link, ticket, now), (onward, step.place), bytes);
                 }
             }
             None if work.phase == Phase::Prefill => {

@@ -7,6 +7,7 @@ use helix_spec::{LayerRange, SimTime};
 
 use super::Simulation;
 use super::event::{Event, Observer, Record, RequestRecord};
+use super::requests::Step;
 
 /// The driver's number of a request.
 pub(super) fn number_of(request: RequestId) -> u32 {
@@ -75,9 +76,9 @@ impl<O: Observer> Simulation<O> {
                     if let Some(found) = self.requests.get_mut(number_of(request)) {
                         if found.attempt != attempt {
                             found.attempt = attempt;
-                            found.hops.clear();
+                            found.steps.clear();
                         }
-                        found.hops.push(hop);
+                        found.steps.push(Step::new(&hop));
                     }
                 }
                 Action::Dispatch { request, attempt, phase, tokens, context } => {
@@ -95,7 +96,7 @@ impl<O: Observer> Simulation<O> {
                     self.counts.restarts += 1;
                     if let Some(found) = self.requests.get_mut(number_of(request)) {
                         (found.attempt, found.in_line) = (attempt, now);
-                        found.hops.clear();
+                        found.steps.clear();
                     }
                 }
                 Action::Ended { request, outcome, generated } => self.ended(now, request, outcome, generated),
@@ -113,13 +114,14 @@ impl<O: Observer> Simulation<O> {
         request.attempt = work.attempt;
         request.phase = work.phase;
         if work.phase == Phase::Prefill {
-            request.spent.line.0 += now.0 - request.in_line.0;
+            request.line.0 += now.0 - request.in_line.0;
         }
-        let hop = request.hops.first().copied();
+        let first = request.steps.first().copied();
         let ticket = self.transport.ticket();
-        if let Some(hop) = hop {
-            let layers = hop.layers.unwrap_or(work.layers);
-            self.offer(now, (hop.link, ticket, now), Work { layers, ..work }, u64::from(work.tokens));
+        if let Some((step, machine)) = first.and_then(|step| Some((step, step.machine()?))) {
+            let layers = self.scene.layers_from(0, machine).unwrap_or(work.layers);
+            let bytes = self.scene.wire.at_the_ends(u64::from(work.tokens)).0;
+            self.offer(now, (step.link, ticket, now), (Work { layers, ..work }, step.place), bytes);
         } else {
             self.unrouted[0].push((ticket, now, work));
         }
@@ -194,7 +196,7 @@ impl<O: Observer> Simulation<O> {
             ended: now,
             outcome,
             generated,
-            hops: u32::try_from(found.hops.len().saturating_sub(1)).unwrap_or(u32::MAX),
+            hops: u32::try_from(found.steps.len().saturating_sub(1)).unwrap_or(u32::MAX),
             restarts: found.attempt,
             spent: found.spent_until(now),
         };

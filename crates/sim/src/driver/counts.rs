@@ -6,30 +6,17 @@ use helix_spec::SimTime;
 use super::Simulation;
 use super::event::{Observer, RequestRecord};
 use super::machine::{Machine, MachineCounts};
-use crate::scene::Scene;
 use crate::settings::Settings;
 use crate::statistics::{Distribution, Series};
-
-/// What a link did within the window.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct LinkCounts {
-    pub bytes: u64,
-    pub transfers: u64,
-    pub works: u64,
-    /// Time in which works waited for the link, summed over works.
-    pub waited: u128,
-    /// Time in which works were being sent or travelled, summed over works.
-    pub travelled: u128,
-}
 
 /// Counts of a run.
 #[derive(Debug, Clone)]
 pub(super) struct Counts {
-    /// Events taken from the queue; those among them that had become void; those that were seen to do nothing and left
-    /// out.
+    /// Events taken from the queue; those among them that had become void; those that were left
+    /// out, because another one stood for them or they would have done nothing.
     pub processed: u64,
     pub void: u64,
-    pub left_out: u64,
+    pub spared: u64,
     /// Beginning of what is counted now.
     pub since: SimTime,
     pub open: bool,
@@ -57,7 +44,6 @@ pub(super) struct Counts {
     pub request_latency: Distribution,
     /// Time of the requests that finished in the window, by where it went \[ps\].
     pub spent: [u128; 5],
-    pub links: Vec<LinkCounts>,
     /// Of the machines, as the window ended.
     pub machines: Vec<MachineCounts>,
     /// Over the whole run.
@@ -74,12 +60,12 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub fn new(scene: &Scene, settings: &Settings) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         let planned = settings.window.warmup.0.saturating_add(settings.window.duration.0);
         Self {
             processed: 0,
             void: 0,
-            left_out: 0,
+            spared: 0,
             since: SimTime::ZERO,
             open: false,
             closed: false,
@@ -100,7 +86,6 @@ impl Counts {
             decode_latency: Distribution::default(),
             request_latency: Distribution::default(),
             spent: [0; 5],
-            links: vec![LinkCounts::default(); scene.cables.len()],
             machines: Vec::new(),
             decode_series: Series::default(),
             prompt_series: Series::default(),
@@ -114,7 +99,15 @@ impl Counts {
         }
     }
 
-    fn counting(&self) -> bool {
+    /// An event stood for so many.
+    pub fn several(&mut self, events: usize) {
+        match events {
+            0 => self.void += 1,
+            more => self.spared += more as u64 - 1,
+        }
+    }
+
+    pub fn counting(&self) -> bool {
         self.open && !self.closed
     }
 
@@ -172,19 +165,6 @@ impl Counts {
             self.rejected += 1;
             self.futile += 1;
             *self.outcomes.entry(record.outcome).or_default() += 1;
-        }
-    }
-
-    /// A transfer left its sender; `times`: offered, begun, left.
-    pub fn sent(&mut self, link: u32, bytes: u64, works: u32, times: (SimTime, SimTime, SimTime)) {
-        if self.counting() {
-            let counts = &mut self.links[link as usize];
-            let (offered, begun, left) = times;
-            counts.bytes += bytes;
-            counts.transfers += 1;
-            counts.works += u64::from(works);
-            counts.waited += u128::from(works) * u128::from(begun.0 - offered.0);
-            counts.travelled += u128::from(works) * u128::from(left.0 - begun.0);
         }
     }
 }

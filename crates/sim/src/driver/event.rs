@@ -20,10 +20,10 @@ pub(super) enum Event {
     StartTransmission(u32),
     /// `FinishSending`
     FinishSending { link: u32, parcel: u32 },
-    /// Fair links: a parcel may be through.
-    Delivered { link: u32, forecast: u32 },
-    /// `FinishTransmission`
-    Arrive { link: u32, parcel: u32 },
+    /// Fair links: an end may be through with parcels.
+    Delivered { end: u32, forecast: u32 },
+    /// `FinishTransmission`, of a parcel and those that arrive with it.
+    Arrive { parcel: u32 },
     /// `GatherFinished`
     Gather,
     /// `StartExecution`

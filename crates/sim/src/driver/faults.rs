@@ -79,6 +79,7 @@ impl<O: Observer> Simulation<O> {
         }
         self.unrouted[id.index() + 1].clear();
         self.onward[id.index() + 1].clear();
+        self.transport.drop_held(id.0 + 1);
         self.coordinate(now, ToCoordinator::MachineLost { machine: id });
     }
 

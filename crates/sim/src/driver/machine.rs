@@ -42,6 +42,8 @@ pub(super) struct Machine {
     pub clock: MachineClock,
     pub running: Option<Running>,
     pub generation: u32,
+    /// Where most requests have it among their steps.
+    pub step: usize,
     pub loaded: bool,
     pub up: bool,
     /// Times by which its batches take longer than planned.
@@ -60,6 +62,7 @@ impl Machine {
             clock,
             running: None,
             generation: 0,
+            step: 0,
             loaded: false,
             up: true,
             slower: 1.0,

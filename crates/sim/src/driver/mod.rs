@@ -25,7 +25,7 @@ pub use feed::Feed;
 pub use report::{LinkLoad, MachineLoad, Report, Whereabouts};
 
 use helix_scheduler::coordinator::{Action, Coordinator};
-use helix_scheduler::node::{Node, NodeAction};
+use helix_scheduler::node::{Batching, Node, NodeAction};
 use helix_scheduler::route::{
     Candidate, LatencyAware, MaxFlow, Observation, RandomChoice, RoutePolicy, ShortestQueue, Swarm,
 };
@@ -40,7 +40,7 @@ use crate::settings::{LayerEvents, Policy, Settings};
 use counts::Counts;
 use event::Event;
 use machine::{Machine, MachineCounts};
-use requests::Requests;
+use requests::{Requests, Step};
 use transport::Transport;
 
 impl RandomSource for MersenneTwister {
@@ -110,6 +110,7 @@ pub struct Simulation<O> {
     actions: Vec<Action>,
     node_actions: Vec<NodeAction>,
     candidates: Vec<Candidate>,
+    ahead: Vec<(RequestId, Step)>,
 }
 
 const SECOND: u64 = 1_000_000_000_000;
@@ -154,7 +155,7 @@ impl<O: Observer> Simulation<O> {
         let jitter = (settings.jitter > SimTime::ZERO).then(|| MersenneTwister::new(!settings.seed));
         let mut simulation = Self {
             transport: Transport::new(&scene, &settings),
-            counts: Counts::new(&scene, &settings),
+            counts: Counts::new(&settings),
             queue: EventQueue::new(),
             requests: Requests::default(),
             began: false,
@@ -167,13 +168,15 @@ impl<O: Observer> Simulation<O> {
             onward: vec![Vec::new(); scene.ends.len()],
             awaited: None,
             launching: None,
-            joins_layers: settings.layer_events == LayerEvents::Joined
-                && faults.is_empty()
-                && scene.enters_at_the_first_layer(),
+            joins_layers: settings.batching == Batching::WholeRange
+                || (settings.layer_events == LayerEvents::Joined
+                    && faults.is_empty()
+                    && scene.enters_at_the_first_layer()),
             tick: None,
             actions: Vec::new(),
             node_actions: Vec::new(),
             candidates: Vec::new(),
+            ahead: Vec::new(),
             settings,
             scene,
             coordinator,
@@ -294,7 +297,7 @@ impl<O: Observer> Simulation<O> {
 
     fn handle(&mut self, now: SimTime, event: Event) -> Result<(), SimulationError> {
         self.counts.processed += 1;
-        self.tell(now, event);
+        self.tell_of(now, event);
         if now >= self.counts.next_sample {
             self.sample(now);
         }
@@ -313,8 +316,8 @@ impl<O: Observer> Simulation<O> {
             Event::Issue { request, .. } => self.issue(now, request),
             Event::StartTransmission(end) => self.start_transmission(now, end),
             Event::FinishSending { link, parcel } => self.finish_sending(now, link, parcel),
-            Event::Delivered { link, forecast } => self.delivered(now, link, forecast),
-            Event::Arrive { link, parcel } => self.arrive(now, link, parcel),
+            Event::Delivered { end, forecast } => self.delivered(now, end, forecast),
+            Event::Arrive { parcel } => self.arrive(now, parcel),
             Event::Gather => self.gather(now),
             Event::StartExecution(machine) => return self.start_execution(now, machine),
             Event::FinishExecution { machine, generation } => self.finish_execution(now, machine, generation),
@@ -340,14 +343,21 @@ impl<O: Observer> Simulation<O> {
 
     /// Adds an event, with jitter where there is a delay and jitter is asked for.
     fn push_after(&mut self, now: SimTime, delay: SimTime, event: Event) {
+        let delay = self.with_jitter(delay);
+        self.queue.push(SimTime(now.0.saturating_add(delay.0)), event);
+    }
+
+    /// A delay with jitter, where it is one.
+    fn with_jitter(&mut self, delay: SimTime) -> SimTime {
         let extra = match &mut self.jitter {
             Some(random) if delay > SimTime::ZERO => jitter(random, self.settings.jitter),
             _ => 0,
         };
-        self.queue.push(SimTime(now.0.saturating_add(delay.0).saturating_add(extra)), event);
+        SimTime(delay.0.saturating_add(extra))
     }
 
-    fn tell(&mut self, time: SimTime, event: Event) {
+    /// Tells the observer of an event before it takes effect; of parcels where each of them is at hand.
+    fn tell_of(&mut self, time: SimTime, event: Event) {
         let end = |index: u32| Subject::End(endpoint_of(index));
         let machine = |index: u32| end(index + 1);
         let (kind, subject) = match event {
@@ -359,16 +369,18 @@ impl<O: Observer> Simulation<O> {
                 (EventKind::Issue, Subject::Pass { pass, request })
             }
             Event::StartTransmission(index) => (EventKind::StartTransmission, end(index)),
-            Event::FinishSending { link, .. } | Event::Delivered { link, .. } => {
-                (EventKind::FinishSending, Subject::Link(link))
-            }
-            Event::Arrive { link, .. } => (EventKind::Arrive, Subject::Link(link)),
+            Event::FinishSending { link, .. } => (EventKind::FinishSending, Subject::Link(link)),
+            Event::Delivered { .. } | Event::Arrive { .. } => return,
             Event::Gather => (EventKind::Gather, Subject::None),
             Event::StartExecution(index) => (EventKind::StartExecution, machine(index)),
             Event::FinishExecution { machine: index, .. } => (EventKind::FinishExecution, machine(index)),
             Event::Tick => (EventKind::Tick, Subject::None),
             Event::Fault(_) => (EventKind::Fault, Subject::None),
         };
+        self.tell(time, kind, subject);
+    }
+
+    fn tell(&mut self, time: SimTime, kind: EventKind, subject: Subject) {
         self.observer.observe(&Record::Event { time, kind, subject });
     }
 }

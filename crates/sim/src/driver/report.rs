@@ -86,8 +86,8 @@ pub struct Report {
     pub restarts: u64,
     /// Times that a machine ran out of blocks.
     pub shortages: u64,
-    /// Events as the paper's simulator counts them: all that were made, whether or not they were due before the end,
-    /// void ones left out.
+    /// Events as the paper's simulator counts them: all that were made, whether or not they were due before the end, and each
+    /// layer of a batch where its layers are one; void ones left out.
     pub logical_events: u64,
     /// Events that were processed.
     pub processed_events: u64,
@@ -142,11 +142,10 @@ impl<O: Observer> Simulation<O> {
         let seconds = SimTime(now.min(self.window.1).0.saturating_sub(self.window.0.0)).seconds();
         let per_second = |count: u64| ratio(count as f64, seconds);
         let (machines, links) = (self.machine_loads(seconds), self.link_loads(seconds));
-        let travelled: u128 = counts.links.iter().map(|load| load.travelled).sum();
         let whereabouts = Whereabouts {
             machine_queues: machines.iter().map(|load| load.waiting).sum(),
             link_queues: links.iter().map(|load| load.waiting).sum(),
-            sending: ratio(travelled as f64 / 1e12, seconds),
+            sending: ratio(self.transport.all_carried().map(|carried| carried.sending).sum(), seconds),
         };
         let capacity = |machine: &Machine| machine.node.kv().capacity;
         Report {
@@ -163,7 +162,7 @@ impl<O: Observer> Simulation<O> {
             requests_unfinished: counts.present,
             restarts: counts.restarts,
             shortages: counts.shortages,
-            logical_events: counts.processed + counts.left_out - counts.void + self.queue.len() as u64,
+            logical_events: counts.processed + counts.spared - counts.void + self.queue.len() as u64,
             processed_events: counts.processed,
             kv_peak: machines.iter().map(|machine| machine.kv_peak).fold(0.0, f64::max),
             extrapolated_batches: counts.machines.iter().map(|load| load.extrapolated).sum(),
@@ -211,7 +210,7 @@ impl<O: Observer> Simulation<O> {
 
     fn link_loads(&self, seconds: f64) -> Vec<LinkLoad> {
         let mut loads = Vec::new();
-        for (index, (cable, load)) in self.scene.cables.iter().zip(&self.counts.links).enumerate() {
+        for (index, (cable, load)) in self.scene.cables.iter().zip(self.transport.all_carried()).enumerate() {
             let planned = self.scene.topology.links()[index];
             let bytes_per_s = ratio(load.bytes as f64, seconds);
             loads.push(LinkLoad {
@@ -220,7 +219,7 @@ impl<O: Observer> Simulation<O> {
                 planned_tokens_per_s: planned.flow,
                 tokens_per_s: ratio(bytes_per_s, self.scene.bytes(index, 1) as f64),
                 used: ratio(bytes_per_s, cable.bytes_per_s),
-                waiting: ratio(load.waited as f64 / 1e12, seconds),
+                waiting: ratio(load.waited, seconds),
             });
         }
         loads

@@ -4,13 +4,53 @@ use std::collections::VecDeque;
 
 use helix_scheduler::coordinator::Hop;
 use helix_scheduler::{LinkId, Phase, Work};
-use helix_spec::SimTime;
+use helix_spec::{MachineId, SimTime};
+use smallvec::SmallVec;
 
 use super::event::Spent;
 
-/// A request as the driver knows it.
+/// A step of a pipeline: what a coordinator's [`Hop`] says, in half of its memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub link: LinkId,
+    /// Index of the machine that it leads to; [`Self::BACK`] on the way back to the coordinator.
+    machine: u32,
+    /// Where the machine had the request last ([`Node::arrive`](helix_scheduler::node::Node::arrive)).
+    pub place: u32,
+}
+
+impl Step {
+    const BACK: u32 = u32::MAX;
+    /// A place that no machine has.
+    pub const NOWHERE: u32 = u32::MAX;
+
+    pub fn new(hop: &Hop) -> Self {
+        let machine = hop.machine.map_or(Self::BACK, |machine| machine.0);
+        Self { link: hop.link, machine, place: Self::NOWHERE }
+    }
+
+    /// Where it leads; `None` is the coordinator.
+    pub fn machine(self) -> Option<MachineId> {
+        (self.machine != Self::BACK).then_some(MachineId(self.machine))
+    }
+}
+
+/// A request as the driver knows it. Large runs wait for memory most of the time, so what every step of every token looks at
+/// comes first and lies together.
 #[derive(Debug, Clone)]
+#[repr(C, align(64))]
 pub(super) struct Request {
+    pub attempt: u32,
+    /// What the pass under way is.
+    pub phase: Phase,
+    pub ended: bool,
+    /// Where its time went, as in [`Spent`].
+    pub computing: SimTime,
+    pub link_queues: SimTime,
+    /// Until the arrival of what is on its way, even if the request is restarted before.
+    pub sending: SimTime,
+    pub line: SimTime,
+    pub steps: SmallVec<[Step; 16]>,
     pub prompt: u32,
     pub output: u32,
     pub arrived: SimTime,
@@ -19,19 +59,29 @@ pub(super) struct Request {
     pub first_token: Option<SimTime>,
     /// Decode passes that ended.
     pub decoded: u32,
-    pub attempt: u32,
-    /// What the pass under way is.
-    pub phase: Phase,
-    pub hops: Vec<Hop>,
     /// Link that its pass left on last, and when: what latency-weighted routing learns from.
     pub left: Option<(LinkId, SimTime)>,
     /// Since when it is in line, while it is.
     pub in_line: SimTime,
-    pub spent: Spent,
-    pub ended: bool,
 }
 
 impl Request {
+    /// The step after the one that leads to a machine. `guess`, which becomes the place of that among the steps, is looked at
+    /// first: at a machine it is the same for most requests.
+    pub fn next_step(&self, machine: u32, guess: &mut usize) -> Option<Step> {
+        if self.steps.get(*guess).is_none_or(|step| step.machine != machine) {
+            *guess = self.steps.iter().position(|step| step.machine == machine)?;
+        }
+        self.steps.get(*guess + 1).copied()
+    }
+
+    /// Remembers where a machine has the request.
+    pub fn set_place(&mut self, machine: u32, place: u32) {
+        if let Some(step) = self.steps.iter_mut().find(|step| step.machine == machine) {
+            step.place = place;
+        }
+    }
+
     /// Whether a work is what its time is counted by: of this attempt, and the last of its pass.
     pub fn counts(&self, work: &Work) -> bool {
         work.last && work.attempt == self.attempt
@@ -39,11 +89,14 @@ impl Request {
 
     /// Where its time went until now: what was in no other place waited at a machine.
     pub fn spent_until(&self, now: SimTime) -> Spent {
-        let Spent { line, computing, link_queues, sending, .. } = self.spent;
-        let elsewhere = line.0 + computing.0 + link_queues.0 + sending.0;
+        let Self { line, computing, link_queues, .. } = *self;
         let all = now.0 - self.arrived.0;
+        let elsewhere = line.0 + computing.0 + link_queues.0;
         debug_assert!(elsewhere <= all, "a request is in one place at a time");
-        Spent { machine_queues: SimTime(all.saturating_sub(elsewhere)), ..self.spent }
+        // What ended on its way was sent until now only.
+        let sending = SimTime(self.sending.0.min(all.saturating_sub(elsewhere)));
+        let machine_queues = SimTime(all.saturating_sub(elsewhere + sending.0));
+        Spent { line, machine_queues, computing, link_queues, sending }
     }
 }
 
@@ -52,7 +105,6 @@ impl Request {
 pub(super) struct Requests {
     first: u32,
     all: VecDeque<Request>,
-    spare: Vec<Vec<Hop>>,
     under_way: usize,
 }
 
@@ -60,7 +112,6 @@ impl Requests {
     /// Adds a request and gives it the next number; `None` when numbers have run out.
     pub fn add(&mut self, prompt: u32, output: u32, now: SimTime) -> Option<u32> {
         let number = self.first.checked_add(u32::try_from(self.all.len()).ok()?)?;
-        let hops = self.spare.pop().unwrap_or_default();
         self.under_way += 1;
         self.all.push_back(Request {
             prompt,
@@ -71,10 +122,13 @@ impl Requests {
             decoded: 0,
             attempt: 0,
             phase: Phase::Prefill,
-            hops,
+            steps: SmallVec::new(),
             left: None,
             in_line: now,
-            spent: Spent::default(),
+            computing: SimTime::ZERO,
+            link_queues: SimTime::ZERO,
+            sending: SimTime::ZERO,
+            line: SimTime::ZERO,
             ended: false,
         });
         Some(number)
@@ -94,9 +148,7 @@ impl Requests {
     pub fn end(&mut self, number: u32) {
         let Some(request) = self.get_mut(number) else { return };
         request.ended = true;
-        let mut hops = std::mem::take(&mut request.hops);
-        hops.clear();
-        self.spare.push(hops);
+        request.steps = SmallVec::new();
         self.under_way -= 1;
         while self.all.front().is_some_and(|first| first.ended) {
             self.all.pop_front();

@@ -1,13 +1,17 @@
 //! Works on their way between ends.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use helix_scheduler::coordinator::Event as ToCoordinator;
 use helix_scheduler::route::Candidate;
-use helix_scheduler::{LinkId, Work};
+use helix_scheduler::{LinkId, Phase, Work};
 use helix_spec::SimTime;
+use smallvec::SmallVec;
 
-use super::event::{Event, Observer, Record};
+use super::event::{Event, EventKind, Observer, Record, Subject};
+use super::requests::Step;
 use super::{Simulation, coordination::number_of};
-use crate::network::{Fair, Rates, Reserved, Started};
+use crate::network::{Carried, Fair, Forecast, Rates, Reserved, Started, Wire};
 use crate::scene::{Scene, endpoint_of};
 use crate::settings::{LinkMode, Policy, Settings};
 
@@ -17,12 +21,20 @@ const LEAST_RATE: f64 = 10.0;
 /// What travels together.
 #[derive(Debug, Clone, Default)]
 struct Parcel {
-    works: Vec<Work>,
+    /// With their places at the machine that they go to, as [`Step`] has them.
+    works: SmallVec<[(Work, u32); 2]>,
     bytes: u64,
     offered: SimTime,
     started: SimTime,
     /// Reserved speed \[bytes/s\].
     rate: f64,
+    link: u32,
+    /// The end to which the link leads.
+    to: u32,
+    /// It has prompts or parts of them, else tokens.
+    prompts: bool,
+    /// The next of those that left their sender with it and arrive with it.
+    next: Option<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,16 +43,38 @@ enum Links {
     Fair(Fair<u32>),
 }
 
+/// A parcel that is being filled.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    from: u32,
+    link: u32,
+    parcel: u32,
+}
+
+/// Prompts take a link one after the other, as on the connections of workers, where tokens pass them. Else a short last part of
+/// a prompt would be through before the long one ahead of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Prompts {
+    /// Some are being sent.
+    sending: bool,
+    /// When the last that left arrive.
+    arrive: SimTime,
+}
+
 /// Links and what is on them.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
     links: Links,
     parcels: Vec<Parcel>,
     vacant: Vec<u32>,
-    /// Parcels that are being filled: link and parcel.
-    open: Vec<(u32, u32)>,
+    /// Parcels that are being filled, for fair links.
+    open: Vec<Open>,
+    /// By link, for fair links.
+    prompts: Vec<Prompts>,
+    /// By link: prompts that wait until those before them have left.
+    held: BTreeMap<u32, VecDeque<u32>>,
     started: Vec<Started<u32>>,
-    delivered: Vec<u32>,
+    delivered: Vec<(u32, u32)>,
 }
 
 impl Transport {
@@ -55,15 +89,26 @@ impl Transport {
                 Links::Reserved(Reserved::new(cables, ends, Rates::LeftOver { least: LEAST_RATE }))
             }
         };
-        let (parcels, vacant, open) = (Vec::new(), Vec::new(), Vec::new());
-        Self { links, parcels, vacant, open, started: Vec::new(), delivered: Vec::new() }
+        Self {
+            links,
+            parcels: Vec::new(),
+            vacant: Vec::new(),
+            open: Vec::new(),
+            prompts: vec![Prompts::default(); scene.cables.len()],
+            held: BTreeMap::new(),
+            started: Vec::new(),
+            delivered: Vec::new(),
+        }
     }
 
-    fn new_parcel(&mut self) -> u32 {
-        self.vacant.pop().unwrap_or_else(|| {
+    fn new_parcel(&mut self, link: u32, prompts: bool) -> u32 {
+        let parcel = self.vacant.pop().unwrap_or_else(|| {
             self.parcels.push(Parcel::default());
             u32::try_from(self.parcels.len() - 1).expect("fewer parcels at once than a u32 counts")
-        })
+        });
+        let new = &mut self.parcels[parcel as usize];
+        (new.bytes, new.link, new.prompts, new.next) = (0, link, prompts, None);
+        parcel
     }
 
     /// A place behind all that waits to be sent, where that has an order.
@@ -74,11 +119,41 @@ impl Transport {
         }
     }
 
+    /// A link as what sends on it sees it.
+    pub fn wire(&self, link: u32) -> &Wire {
+        match &self.links {
+            Links::Reserved(links) => links.wire(link as usize),
+            Links::Fair(links) => links.wire(link as usize),
+        }
+    }
+
+    fn carried(&mut self, link: u32) -> &mut Carried {
+        match &mut self.links {
+            Links::Reserved(links) => links.carried(link as usize),
+            Links::Fair(links) => links.carried(link as usize),
+        }
+    }
+
+    /// What each link carried within the window.
+    pub fn all_carried(&self) -> impl Iterator<Item = Carried> {
+        (0..).take(self.prompts.len()).map(|link| self.wire(link).carried)
+    }
+
     /// Whether a transfer on a link could begin at once.
     fn is_free(&self, link: usize) -> bool {
         match &self.links {
             Links::Reserved(links) => links.is_free(link),
             Links::Fair(_) => true,
+        }
+    }
+
+    /// Forgets the prompts that wait at an end; how many bytes they had does not matter any more.
+    pub fn drop_held(&mut self, end: u32) {
+        let from_there = |link: u32| self.wire(link).from == end as usize;
+        let links: Vec<u32> = self.held.keys().copied().filter(|&link| from_there(link)).collect();
+        for parcel in links.into_iter().filter_map(|link| self.held.remove(&link)).flatten() {
+            self.parcels[parcel as usize].works.clear();
+            self.vacant.push(parcel);
         }
     }
 
@@ -97,41 +172,44 @@ impl<O: Observer> Simulation<O> {
         &mut self,
         now: SimTime,
         (link, ticket, since): (LinkId, u64, SimTime),
-        work: Work,
-        tokens: u64,
+        (work, place): (Work, u32),
+        bytes: u64,
     ) {
         if self.settings.policy.learns()
             && let Some(request) = self.requests.get_mut(number_of(work.request))
         {
             request.left = Some((link, now));
         }
-        let bytes = self.scene.bytes(link.index(), tokens);
+        let prompts = work.phase == Phase::Prefill;
         let transport = &mut self.transport;
         if let Links::Reserved(_) = transport.links {
-            let parcel = transport.new_parcel();
+            let parcel = transport.new_parcel(link.0, prompts);
             let filled = &mut transport.parcels[parcel as usize];
-            filled.works.push(work);
+            filled.works.push((work, place));
             (filled.bytes, filled.offered) = (bytes, since);
             if let Links::Reserved(links) = &mut transport.links {
                 links.offer_with(ticket, link.index(), parcel, bytes);
             }
             return;
         }
-        let request = self.requests.get_mut(number_of(work.request));
-        if let Some(request) = request.filter(|request| request.counts(&work)) {
-            request.spent.link_queues.0 += now.0 - since.0;
+        if now > since {
+            let request = self.requests.get_mut(number_of(work.request));
+            if let Some(request) = request.filter(|request| request.counts(&work)) {
+                request.link_queues.0 += now.0 - since.0;
+            }
         }
-        let open = transport.open.iter().find(|(open, _)| *open == link.0);
-        let parcel = if let Some(&(_, parcel)) = open {
-            parcel
+        let fits =
+            |open: &&Open| open.link == link.0 && transport.parcels[open.parcel as usize].prompts == prompts;
+        let parcel = if let Some(open) = transport.open.iter().find(fits) {
+            open.parcel
         } else {
-            let parcel = transport.new_parcel();
-            transport.open.push((link.0, parcel));
-            transport.parcels[parcel as usize].bytes = 0;
+            let parcel = transport.new_parcel(link.0, prompts);
+            let from = u32::try_from(transport.wire(link.0).from).expect("at most MAX_MACHINES machines");
+            transport.open.push(Open { from, link: link.0, parcel });
             parcel
         };
         let filled = &mut transport.parcels[parcel as usize];
-        filled.works.push(work);
+        filled.works.push((work, place));
         filled.bytes = filled.bytes.saturating_add(bytes);
         (filled.offered, filled.started) = (now, now);
     }
@@ -144,20 +222,28 @@ impl<O: Observer> Simulation<O> {
         }
         self.learn(now, end);
         self.route_prompts(now, end);
-        let Transport { links, parcels, open, .. } = &mut self.transport;
+        let Transport { links, parcels, open, prompts, held, .. } = &mut self.transport;
         let Links::Fair(links) = links else { return };
-        for (link, parcel) in open.drain(..) {
-            links.send(now, link as usize, parcel, parcels[parcel as usize].bytes);
-        }
+        // Choosing ways may have made requests begin elsewhere.
+        let here = open.extract_if(.., |open| open.from == end);
+        let starts = here.filter_map(|Open { link, parcel, .. }| {
+            let Parcel { bytes, prompts: has_prompts, .. } = parcels[parcel as usize];
+            if has_prompts && std::mem::replace(&mut prompts[link as usize].sending, true) {
+                held.entry(link).or_default().push_back(parcel);
+                return None;
+            }
+            Some((link, parcel, bytes))
+        });
+        links.send(now, end as usize, starts);
         self.push_forecasts();
     }
 
     /// New forecasts of fair links become events.
     pub(super) fn push_forecasts(&mut self) {
         let Links::Fair(links) = &mut self.transport.links else { return };
-        for forecast in links.changes() {
-            let link = u32::try_from(forecast.link).expect("link ids are u32");
-            self.queue.push(forecast.time, Event::Delivered { link, forecast: forecast.number });
+        for Forecast { from, time, number } in links.forecasts() {
+            let end = u32::try_from(from).expect("at most MAX_MACHINES machines");
+            self.queue.push(time, Event::Delivered { end, forecast: number });
         }
     }
 
@@ -177,6 +263,10 @@ impl<O: Observer> Simulation<O> {
     /// An end begins what it can send. With latency-weighted routing, those who sent it what it now sends on look again,
     /// too (the "retransmissions" of section 2.2 of the description of the authors' simulator).
     pub(super) fn start_transmission(&mut self, now: SimTime, end: u32) {
+        if let Links::Fair(_) = self.transport.links {
+            self.flush(now, end);
+            return;
+        }
         let senders = self.learn(now, end);
         self.route_prompts(now, end);
         let mut started = std::mem::take(&mut self.transport.started);
@@ -187,13 +277,13 @@ impl<O: Observer> Simulation<O> {
             let parcel = &mut self.transport.parcels[payload as usize];
             (parcel.started, parcel.rate) = (now, rate);
             let link = u32::try_from(link).expect("link ids are u32");
-            for work in &parcel.works {
+            for (work, _) in &parcel.works {
                 let Some(request) = self.requests.get_mut(number_of(work.request)) else { continue };
                 if self.settings.policy == Policy::Swarm {
                     request.left = Some((LinkId(link), now));
                 }
                 if request.counts(work) {
-                    request.spent.link_queues.0 += now.0 - parcel.offered.0;
+                    request.link_queues.0 += now.0 - parcel.offered.0;
                 }
             }
             self.push_after(now, sending, Event::FinishSending { link, parcel: payload });
@@ -211,66 +301,126 @@ impl<O: Observer> Simulation<O> {
         if let Links::Reserved(links) = &mut self.transport.links {
             links.finish(link as usize, rate);
         }
-        self.left(now, link, parcel);
+        let arrival = self.left(now, parcel);
+        let sender = self.transport.wire(link).from;
+        let sender = u32::try_from(sender).expect("at most MAX_MACHINES machines");
+        self.queue.push(now, Event::StartTransmission(sender));
+        self.queue.push(arrival, Event::Arrive { parcel });
     }
 
-    /// A fair link may be through with something.
-    pub(super) fn delivered(&mut self, now: SimTime, link: u32, forecast: u32) {
+    /// Fair links of an end may be through with something.
+    pub(super) fn delivered(&mut self, now: SimTime, end: u32, forecast: u32) {
         let mut done = std::mem::take(&mut self.transport.delivered);
         if let Links::Fair(links) = &mut self.transport.links {
-            links.finish(now, link as usize, forecast, &mut done);
+            links.finish(now, end as usize, forecast, &mut done);
         }
-        if done.is_empty() {
-            self.counts.void += 1;
+        self.counts.several(done.len());
+        // The last parcel, and when it arrives: others that do too are one event.
+        let mut before: Option<(u32, SimTime)> = None;
+        for (_, parcel) in done.drain(..) {
+            self.tell(
+                now,
+                EventKind::FinishSending,
+                Subject::Link(self.transport.parcels[parcel as usize].link),
+            );
+            let arrival = self.left(now, parcel);
+            match before {
+                Some((last, time)) if time == arrival => {
+                    self.transport.parcels[last as usize].next = Some(parcel);
+                }
+                _ => self.queue.push(arrival, Event::Arrive { parcel }),
+            }
+            before = Some((parcel, arrival));
+            let Parcel { link, prompts, .. } = self.transport.parcels[parcel as usize];
+            if prompts {
+                self.send_held(now, (end, link));
+            }
         }
         self.push_forecasts();
-        for parcel in done.drain(..) {
-            self.left(now, link, parcel);
-        }
         self.transport.delivered = done;
     }
 
-    /// The last byte has left the sender.
-    fn left(&mut self, now: SimTime, link: u32, parcel: u32) {
-        let cable = self.scene.cables[link as usize];
-        let sent = &self.transport.parcels[parcel as usize];
-        let works = u32::try_from(sent.works.len()).unwrap_or(u32::MAX);
-        self.counts.sent(link, sent.bytes, works, (sent.offered, sent.started, now));
-        let arrival = SimTime(now.0.saturating_add(cable.latency.0));
-        let (start, end, bytes) = (sent.started, arrival, sent.bytes);
-        self.observer.observe(&Record::Transfer { link, start, end, bytes, works });
-        if let Links::Reserved(_) = self.transport.links {
-            let sender = u32::try_from(cable.from).expect("at most MAX_MACHINES machines");
-            self.queue.push(now, Event::StartTransmission(sender));
-        }
-        self.push_after(now, cable.latency, Event::Arrive { link, parcel });
-    }
-
-    /// A parcel has come to the end of its link.
-    pub(super) fn arrive(&mut self, now: SimTime, link: u32, parcel: u32) {
-        let started = self.transport.parcels[parcel as usize].started;
-        let mut works = std::mem::take(&mut self.transport.parcels[parcel as usize].works);
-        for work in &works {
+    /// Prompts have left on a link of an end: the next ones go on.
+    fn send_held(&mut self, now: SimTime, (end, link): (u32, u32)) {
+        let Transport { links, parcels, prompts, held, .. } = &mut self.transport;
+        let next = held.get_mut(&link).and_then(VecDeque::pop_front);
+        let Some(next) = next else {
+            held.remove(&link);
+            prompts[link as usize].sending = false;
+            return;
+        };
+        let parcel = &mut parcels[next as usize];
+        parcel.started = now;
+        for (work, _) in &parcel.works {
             let request = self.requests.get_mut(number_of(work.request));
             if let Some(request) = request.filter(|request| request.counts(work)) {
-                request.spent.sending.0 += now.0 - started.0;
+                request.link_queues.0 += now.0 - parcel.offered.0;
             }
         }
-        let to = u32::try_from(self.scene.cables[link as usize].to).expect("at most MAX_MACHINES machines");
+        if let Links::Fair(links) = links {
+            links.send(now, end as usize, [(link, next, parcel.bytes)]);
+        }
+    }
+
+    /// The last byte has left the sender; when it arrives.
+    fn left(&mut self, now: SimTime, parcel: u32) -> SimTime {
+        let Wire { to, latency, .. } = *self.transport.wire(self.transport.parcels[parcel as usize].link);
+        let mut arrival = SimTime(now.0.saturating_add(self.with_jitter(latency).0));
+        let sent = &mut self.transport.parcels[parcel as usize];
+        sent.to = u32::try_from(to).expect("at most MAX_MACHINES machines");
+        let Parcel { bytes, offered, started, link, prompts, .. } = *sent;
+        if prompts {
+            // Whatever their delays, they do not overtake each other.
+            let last = &mut self.transport.prompts[link as usize].arrive;
+            arrival = arrival.max(*last);
+            *last = arrival;
+        }
+        let works = u32::try_from(sent.works.len()).unwrap_or(u32::MAX);
+        for (work, _) in &sent.works {
+            let request = self.requests.get_mut(number_of(work.request));
+            if let Some(request) = request.filter(|request| request.counts(work)) {
+                request.sending.0 += arrival.0 - started.0;
+            }
+        }
+        if self.counts.counting() {
+            let carried = self.transport.carried(link);
+            carried.bytes += bytes;
+            carried.waited += f64::from(works) * SimTime(started.0 - offered.0).seconds();
+            carried.sending += f64::from(works) * SimTime(now.0 - started.0).seconds();
+        }
+        self.observer.observe(&Record::Transfer { link, start: started, end: arrival, bytes, works });
+        arrival
+    }
+
+    /// Parcels have come to the ends of their links.
+    pub(super) fn arrive(&mut self, now: SimTime, parcel: u32) {
+        let (mut next, mut parcels) = (Some(parcel), 0);
+        while let Some(parcel) = next {
+            let arrived = &mut self.transport.parcels[parcel as usize];
+            next = arrived.next.take();
+            let (to, link, works) = (arrived.to, arrived.link, std::mem::take(&mut arrived.works));
+            self.tell(now, EventKind::Arrive, Subject::Link(link));
+            self.deliver(now, to, works);
+            self.transport.vacant.push(parcel);
+            parcels += 1;
+        }
+        self.counts.several(parcels);
+    }
+
+    /// Hands works to an end.
+    fn deliver(&mut self, now: SimTime, to: u32, works: SmallVec<[(Work, u32); 2]>) {
         match to.checked_sub(1) {
             None => {
-                self.gathered.append(&mut works);
+                self.gathered.extend(works.into_iter().map(|(work, _)| work));
                 self.queue.push(now, Event::Gather);
             }
             Some(machine) => {
-                for work in works.drain(..) {
+                for work in works {
                     self.take_work(now, machine, work);
                 }
-                self.queue.push(now, Event::StartExecution(machine));
+                self.look_for_work(now, machine);
             }
         }
-        self.transport.parcels[parcel as usize].works = works;
-        self.transport.vacant.push(parcel);
     }
 
     /// Asks for the next hop of the prompts that wait for one at an end.
@@ -284,6 +434,15 @@ impl<O: Observer> Simulation<O> {
             if let Links::Reserved(links) = &mut self.transport.links {
                 links.start_before(end as usize, ticket, &mut self.transport.started);
             }
+            // An earlier part of it may have got its way meanwhile.
+            let request = self.requests.get(number_of(work.request));
+            let step = request.filter(|request| request.attempt == work.attempt).and_then(|request| {
+                end.checked_sub(1).and_then(|machine| request.next_step(machine, &mut 0))
+            });
+            if let Some(step) = step {
+                self.offer_on(now, (step.link, ticket, since), work);
+                continue;
+            }
             let mut candidates = std::mem::take(&mut self.candidates);
             candidates.clear();
             for &link in self.scene.topology.outgoing(endpoint_of(end)) {
@@ -296,19 +455,24 @@ impl<O: Observer> Simulation<O> {
             self.carry_out(now, &mut actions);
             self.actions = actions;
             match chosen {
-                Some(link) => {
-                    let layers = self.scene.topology.layers_at_end(link).unwrap_or(work.layers);
-                    let back = self.scene.topology.machine_at_end(link).is_none();
-                    let tokens = if back { self.tokens_back(&work) } else { work.tokens };
-                    if tokens > 0 {
-                        self.offer(now, (link, ticket, since), Work { layers, ..work }, u64::from(tokens));
-                    }
-                }
+                Some(link) => self.offer_on(now, (link, ticket, since), work),
                 None if self.requests.get(number_of(work.request)).is_some() => {
                     self.unrouted[end as usize].push((ticket, since, work));
                 }
                 None => {}
             }
+        }
+    }
+
+    /// A prompt, or a part of it, goes on along a link that was chosen for it.
+    fn offer_on(&mut self, now: SimTime, way: (LinkId, u64, SimTime), work: Work) {
+        let link = way.0;
+        let layers = self.scene.topology.layers_at_end(link).unwrap_or(work.layers);
+        let back = self.scene.topology.machine_at_end(link).is_none();
+        let tokens = if back { self.tokens_back(&work) } else { work.tokens };
+        if tokens > 0 {
+            let bytes = self.scene.bytes(link.index(), u64::from(tokens));
+            self.offer(now, way, (Work { layers, ..work }, Step::NOWHERE), bytes);
         }
     }
 

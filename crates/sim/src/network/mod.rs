@@ -10,13 +10,14 @@
 mod fair;
 mod reserved;
 
-pub use fair::Fair;
+pub use fair::{Fair, Forecast};
 pub use reserved::{Rates, Reserved, Started};
 
 use helix_spec::SimTime;
 
-/// A directed link between two ends; ends are indices into [`Ends`].
+/// A directed link between two ends; ends are indices into [`Ends`]. All that every transfer looks at is in one cache line.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(align(64))]
 pub struct Wire {
     /// Sender.
     pub from: usize,
@@ -26,6 +27,19 @@ pub struct Wire {
     pub bytes_per_s: f64,
     /// Propagation time.
     pub latency: SimTime,
+    /// What it carried.
+    pub carried: Carried,
+}
+
+/// What a link carried.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Carried {
+    /// Bytes.
+    pub bytes: u64,
+    /// Time in which works waited for the link, summed over works \[s\].
+    pub waited: f64,
+    /// Time in which works were being sent, summed over works \[s\].
+    pub sending: f64,
 }
 
 /// The interface of one end \[bytes/s\].

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use helix_spec::SimTime;
 
-use super::{Ends, Interface, Wire, time_of};
+use super::{Carried, Ends, Interface, Wire, time_of};
 
 /// Which speed a transfer gets.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +101,17 @@ impl<T: Copy> Reserved<T> {
         }
         let place = waiting.iter().rposition(|before| before.number < ticket).map_or(0, |before| before + 1);
         waiting.insert(place, Waiting { number: ticket, payload, bytes });
+    }
+
+    /// A link.
+    #[must_use]
+    pub fn wire(&self, link: usize) -> &Wire {
+        &self.wires[link]
+    }
+
+    /// What a link carried, to be added to.
+    pub fn carried(&mut self, link: usize) -> &mut Carried {
+        &mut self.wires[link].carried
     }
 
     /// Whether an end could begin to send something.
@@ -206,7 +217,7 @@ mod tests {
     use super::*;
 
     fn wire(to: usize, bytes_per_s: f64) -> Wire {
-        Wire { from: 0, to, bytes_per_s, latency: SimTime(1_000) }
+        Wire { from: 0, to, bytes_per_s, latency: SimTime(1_000), carried: Carried::default() }
     }
 
     fn ends(outbound: f64, inbound: f64) -> Ends {
