@@ -46,6 +46,8 @@ pub(super) struct Machine {
     pub step: usize,
     pub loaded: bool,
     pub up: bool,
+    /// When it was lost last: what was on its way to it then is lost, too, though it be back before that would arrive.
+    pub lost: Option<SimTime>,
     /// Times by which its batches take longer than planned.
     pub slower: f64,
     pub counts: MachineCounts,
@@ -65,6 +67,7 @@ impl Machine {
             step: 0,
             loaded: false,
             up: true,
+            lost: None,
             slower: 1.0,
             counts: MachineCounts::default(),
             counted: SimTime::ZERO,

@@ -398,23 +398,28 @@ impl<O: Observer> Simulation<O> {
         while let Some(parcel) = next {
             let arrived = &mut self.transport.parcels[parcel as usize];
             next = arrived.next.take();
-            let (to, link, works) = (arrived.to, arrived.link, std::mem::take(&mut arrived.works));
+            let (to, link, offered) = (arrived.to, arrived.link, arrived.offered);
+            let works = std::mem::take(&mut arrived.works);
             self.tell(now, EventKind::Arrive, Subject::Link(link));
-            self.deliver(now, to, works);
+            self.deliver(now, (to, offered), works);
             self.transport.vacant.push(parcel);
             parcels += 1;
         }
         self.counts.several(parcels);
     }
 
-    /// Hands works to an end.
-    fn deliver(&mut self, now: SimTime, to: u32, works: SmallVec<[(Work, u32); 2]>) {
+    /// Hands works to an end that were offered to it at some time.
+    fn deliver(&mut self, now: SimTime, (to, offered): (u32, SimTime), works: SmallVec<[(Work, u32); 2]>) {
         match to.checked_sub(1) {
             None => {
                 self.gathered.extend(works.into_iter().map(|(work, _)| work));
                 self.queue.push(now, Event::Gather);
             }
             Some(machine) => {
+                let known = self.machines[machine as usize].as_ref();
+                if known.is_some_and(|machine| machine.lost.is_some_and(|lost| offered < lost)) {
+                    return;
+                }
                 for work in works {
                     self.take_work(now, machine, work);
                 }
