@@ -206,7 +206,7 @@ impl Scene {
             };
             let mut hop = HopTime {
                 latency: cable.latency.seconds(),
-                send_per_token: self.bytes(index, 1) as f64 / rate,
+                send_per_token: self.bytes(cable.at_an_end(), 1) as f64 / rate,
                 ..HopTime::default()
             };
             let link = LinkId(u32::try_from(index).expect("link ids are u32"));
@@ -227,14 +227,9 @@ impl Scene {
         self.cables.iter().enumerate().map(time).collect()
     }
 
-    /// Bytes of so many tokens on a link.
-    pub fn bytes(&self, link: usize, tokens: u64) -> u64 {
-        let cable = &self.cables[link];
-        if cable.from == 0 || cable.to == 0 {
-            self.wire.at_the_ends(tokens).0
-        } else {
-            self.wire.between_stages(tokens).0
-        }
+    /// Bytes of so many tokens on a link, which begins or ends at the coordinator or does not.
+    pub fn bytes(&self, at_an_end: bool, tokens: u64) -> u64 {
+        if at_an_end { self.wire.at_the_ends(tokens).0 } else { self.wire.between_stages(tokens).0 }
     }
 }
 
@@ -320,8 +315,7 @@ fn cables(inputs: &Inputs<'_>) -> Result<Vec<Cable>, SceneError> {
 /// (section 2.3).
 fn planned_rates(inputs: &Inputs<'_>, cables: &[Cable], ends: &[Interface], wire: Wire) -> Vec<f64> {
     let bytes = |cable: &Cable| {
-        let each =
-            if cable.from == 0 || cable.to == 0 { wire.at_the_ends(1) } else { wire.between_stages(1) };
+        let each = if cable.at_an_end() { wire.at_the_ends(1) } else { wire.between_stages(1) };
         each.0 as f64
     };
     let used: Vec<f64> =

@@ -92,8 +92,7 @@ impl Node {
     pub fn handle(&mut self, now: SimTime, event: NodeEvent, actions: &mut Vec<NodeAction>) {
         match event {
             NodeEvent::Work(work) => {
-                let place = self.residents.find(work.request);
-                self.take_work(now, work, place, actions);
+                self.arrive(now, work, Self::NOWHERE, actions);
             }
             NodeEvent::Start => self.start(actions),
             NodeEvent::Cut { end } => self.cut(end),
@@ -102,6 +101,9 @@ impl Node {
             NodeEvent::Fork { parent, child, attempt, tokens } => self.fork(parent, (child, attempt), tokens),
         }
     }
+
+    /// A place that no request has.
+    pub const NOWHERE: u32 = u32::MAX;
 
     /// The same as [`NodeEvent::Work`], for a driver that remembers places: if the request is still at `place`, it is not
     /// searched for. Where it is now, if the work was taken.

@@ -1,6 +1,5 @@
 //! Machines at work: batches begin and end.
 
-use helix_cost::Wire;
 use helix_scheduler::coordinator::Event as ToCoordinator;
 use helix_scheduler::node::{Batch, NodeAction, NodeEvent};
 use helix_scheduler::route::Observation;
@@ -46,11 +45,7 @@ impl<O: Observer> Simulation<O> {
 
     /// A layer of a batch will be through, or all of them.
     fn push_layer(&mut self, now: SimTime, index: u32, time: u64) {
-        let extra = match &mut self.jitter {
-            Some(random) if time > 0 => super::jitter(random, self.settings.jitter),
-            _ => 0,
-        };
-        let end = SimTime(now.0.saturating_add(time).saturating_add(extra));
+        let end = SimTime(now.0.saturating_add(self.with_jitter(SimTime(time)).0));
         let Some(machine) = &mut self.machines[index as usize] else { return };
         if let Some(running) = &mut machine.running {
             running.next = end;
@@ -232,17 +227,8 @@ impl<O: Observer> Simulation<O> {
         }
         match next {
             Some(step) => {
-                let machine = step.machine();
-                let layers = machine.and_then(|next| self.scene.layers_from(work.layers.end(), next));
-                let onward = Work { layers: layers.unwrap_or(work.layers), ..work };
-                let tokens = if machine.is_none() { self.tokens_back(&work) } else { work.tokens };
-                if tokens > 0 {
-                    let wire = &self.scene.wire;
-                    let sizes = if machine.is_none() { Wire::at_the_ends } else { Wire::between_stages };
-                    let bytes = sizes(wire, u64::from(tokens)).0;
-                    let ticket = self.transport.ticket();
-                    self.offer(now, (step.link, ticket, now), (onward, step.place), bytes);
-                }
+                let ticket = self.transport.ticket();
+                self.go_on(now, index + 1, (step, ticket, now), work);
             }
             None if work.phase == Phase::Prefill => {
                 let ticket = self.transport.ticket();

@@ -78,7 +78,7 @@ impl<O: Observer> Simulation<O> {
                             found.attempt = attempt;
                             found.steps.clear();
                         }
-                        found.steps.push(Step::new(&hop));
+                        found.steps.push(Step::new(hop.link, hop.machine));
                     }
                 }
                 Action::Dispatch { request, attempt, phase, tokens, context } => {
@@ -118,10 +118,8 @@ impl<O: Observer> Simulation<O> {
         }
         let first = request.steps.first().copied();
         let ticket = self.transport.ticket();
-        if let Some((step, machine)) = first.and_then(|step| Some((step, step.machine()?))) {
-            let layers = self.scene.layers_from(0, machine).unwrap_or(work.layers);
-            let bytes = self.scene.wire.at_the_ends(u64::from(work.tokens)).0;
-            self.offer(now, (step.link, ticket, now), (Work { layers, ..work }, step.place), bytes);
+        if let Some(step) = first {
+            self.go_on(now, 0, (step, ticket, now), work);
         } else {
             self.unrouted[0].push((ticket, now, work));
         }

@@ -46,7 +46,7 @@ pub(super) struct Machine {
     pub step: usize,
     pub loaded: bool,
     pub up: bool,
-    /// When it was lost last: what was on its way to it then is lost, too, though it be back before that would arrive.
+    /// When it was lost last. What was on its way to it then, or had not left it, is lost, too, though it be back since.
     pub lost: Option<SimTime>,
     /// Times by which its batches take longer than planned.
     pub slower: f64,

@@ -145,7 +145,7 @@ impl<O: Observer> Simulation<O> {
         let whereabouts = Whereabouts {
             machine_queues: machines.iter().map(|load| load.waiting).sum(),
             link_queues: links.iter().map(|load| load.waiting).sum(),
-            sending: ratio(self.transport.all_carried().map(|carried| carried.sending).sum(), seconds),
+            sending: ratio(self.transport.wires().iter().map(|wire| wire.carried.sending).sum(), seconds),
         };
         let capacity = |machine: &Machine| machine.node.kv().capacity;
         Report {
@@ -210,14 +210,15 @@ impl<O: Observer> Simulation<O> {
 
     fn link_loads(&self, seconds: f64) -> Vec<LinkLoad> {
         let mut loads = Vec::new();
-        for (index, (cable, load)) in self.scene.cables.iter().zip(self.transport.all_carried()).enumerate() {
+        for (index, (cable, wire)) in self.scene.cables.iter().zip(self.transport.wires()).enumerate() {
+            let load = wire.carried;
             let planned = self.scene.topology.links()[index];
             let bytes_per_s = ratio(load.bytes as f64, seconds);
             loads.push(LinkLoad {
                 from: planned.from,
                 to: planned.to,
                 planned_tokens_per_s: planned.flow,
-                tokens_per_s: ratio(bytes_per_s, self.scene.bytes(index, 1) as f64),
+                tokens_per_s: ratio(bytes_per_s, self.scene.bytes(cable.at_an_end(), 1) as f64),
                 used: ratio(bytes_per_s, cable.bytes_per_s),
                 waiting: ratio(load.waited, seconds),
             });

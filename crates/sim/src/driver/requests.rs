@@ -2,31 +2,29 @@
 
 use std::collections::VecDeque;
 
-use helix_scheduler::coordinator::Hop;
+use helix_scheduler::node::Node;
 use helix_scheduler::{LinkId, Phase, Work};
 use helix_spec::{MachineId, SimTime};
 use smallvec::SmallVec;
 
 use super::event::Spent;
 
-/// A step of a pipeline: what a coordinator's [`Hop`] says, in half of its memory.
+/// A step of a pipeline: what a coordinator's [`Hop`](helix_scheduler::coordinator::Hop) says, in half of its memory.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
     pub link: LinkId,
     /// Index of the machine that it leads to; [`Self::BACK`] on the way back to the coordinator.
     machine: u32,
-    /// Where the machine had the request last ([`Node::arrive`](helix_scheduler::node::Node::arrive)).
+    /// Where the machine had the request last ([`Node::arrive`]).
     pub place: u32,
 }
 
 impl Step {
     const BACK: u32 = u32::MAX;
-    /// A place that no machine has.
-    pub const NOWHERE: u32 = u32::MAX;
 
-    pub fn new(hop: &Hop) -> Self {
-        let machine = hop.machine.map_or(Self::BACK, |machine| machine.0);
-        Self { link: hop.link, machine, place: Self::NOWHERE }
+    pub fn new(link: LinkId, machine: Option<MachineId>) -> Self {
+        let machine = machine.map_or(Self::BACK, |machine| machine.0);
+        Self { link, machine, place: Node::NOWHERE }
     }
 
     /// Where it leads; `None` is the coordinator.

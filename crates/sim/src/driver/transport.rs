@@ -74,7 +74,7 @@ pub(super) struct Transport {
     /// By link: prompts that wait until those before them have left.
     held: BTreeMap<u32, VecDeque<u32>>,
     started: Vec<Started<u32>>,
-    delivered: Vec<(u32, u32)>,
+    delivered: Vec<u32>,
 }
 
 impl Transport {
@@ -119,12 +119,16 @@ impl Transport {
         }
     }
 
-    /// A link as what sends on it sees it.
-    pub fn wire(&self, link: u32) -> &Wire {
+    /// The links as what sends on them sees them, with what they carried within the window.
+    pub fn wires(&self) -> &[Wire] {
         match &self.links {
-            Links::Reserved(links) => links.wire(link as usize),
-            Links::Fair(links) => links.wire(link as usize),
+            Links::Reserved(links) => links.wires(),
+            Links::Fair(links) => links.wires(),
         }
+    }
+
+    pub fn wire(&self, link: u32) -> &Wire {
+        &self.wires()[link as usize]
     }
 
     fn carried(&mut self, link: u32) -> &mut Carried {
@@ -132,11 +136,6 @@ impl Transport {
             Links::Reserved(links) => links.carried(link as usize),
             Links::Fair(links) => links.carried(link as usize),
         }
-    }
-
-    /// What each link carried within the window.
-    pub fn all_carried(&self) -> impl Iterator<Item = Carried> {
-        (0..).take(self.prompts.len()).map(|link| self.wire(link).carried)
     }
 
     /// Whether a transfer on a link could begin at once.
@@ -317,7 +316,7 @@ impl<O: Observer> Simulation<O> {
         self.counts.several(done.len());
         // The last parcel, and when it arrives: others that do too are one event.
         let mut before: Option<(u32, SimTime)> = None;
-        for (_, parcel) in done.drain(..) {
+        for parcel in done.drain(..) {
             self.tell(
                 now,
                 EventKind::FinishSending,
@@ -364,10 +363,16 @@ impl<O: Observer> Simulation<O> {
 
     /// The last byte has left the sender; when it arrives.
     fn left(&mut self, now: SimTime, parcel: u32) -> SimTime {
-        let Wire { to, latency, .. } = *self.transport.wire(self.transport.parcels[parcel as usize].link);
+        let sent = &self.transport.parcels[parcel as usize];
+        let Wire { from, to, latency, .. } = *self.transport.wire(sent.link);
+        let from = u32::try_from(from).expect("at most MAX_MACHINES machines");
+        let remains = !self.was_lost_since(from, sent.offered);
         let mut arrival = SimTime(now.0.saturating_add(self.with_jitter(latency).0));
         let sent = &mut self.transport.parcels[parcel as usize];
         sent.to = u32::try_from(to).expect("at most MAX_MACHINES machines");
+        if !remains {
+            sent.works.clear();
+        }
         let Parcel { bytes, offered, started, link, prompts, .. } = *sent;
         if prompts {
             // Whatever their delays, they do not overtake each other.
@@ -390,6 +395,12 @@ impl<O: Observer> Simulation<O> {
         }
         self.observer.observe(&Record::Transfer { link, start: started, end: arrival, bytes, works });
         arrival
+    }
+
+    /// Whether an end is a machine that was lost after a time.
+    fn was_lost_since(&self, end: u32, time: SimTime) -> bool {
+        let machine = || self.machines[end.checked_sub(1)? as usize].as_ref()?.lost;
+        !self.faults.is_empty() && machine().is_some_and(|lost| time < lost)
     }
 
     /// Parcels have come to the ends of their links.
@@ -416,8 +427,7 @@ impl<O: Observer> Simulation<O> {
                 self.queue.push(now, Event::Gather);
             }
             Some(machine) => {
-                let known = self.machines[machine as usize].as_ref();
-                if known.is_some_and(|machine| machine.lost.is_some_and(|lost| offered < lost)) {
+                if self.was_lost_since(to, offered) {
                     return;
                 }
                 for work in works {
@@ -445,7 +455,7 @@ impl<O: Observer> Simulation<O> {
                 end.checked_sub(1).and_then(|machine| request.next_step(machine, &mut 0))
             });
             if let Some(step) = step {
-                self.offer_on(now, (step.link, ticket, since), work);
+                self.go_on(now, end, (step, ticket, since), work);
                 continue;
             }
             let mut candidates = std::mem::take(&mut self.candidates);
@@ -460,7 +470,10 @@ impl<O: Observer> Simulation<O> {
             self.carry_out(now, &mut actions);
             self.actions = actions;
             match chosen {
-                Some(link) => self.offer_on(now, (link, ticket, since), work),
+                Some(link) => {
+                    let step = Step::new(link, self.scene.topology.machine_at_end(link));
+                    self.go_on(now, end, (step, ticket, since), work);
+                }
                 None if self.requests.get(number_of(work.request)).is_some() => {
                     self.unrouted[end as usize].push((ticket, since, work));
                 }
@@ -469,16 +482,24 @@ impl<O: Observer> Simulation<O> {
         }
     }
 
-    /// A prompt, or a part of it, goes on along a link that was chosen for it.
-    fn offer_on(&mut self, now: SimTime, way: (LinkId, u64, SimTime), work: Work) {
-        let link = way.0;
-        let layers = self.scene.topology.layers_at_end(link).unwrap_or(work.layers);
-        let back = self.scene.topology.machine_at_end(link).is_none();
-        let tokens = if back { self.tokens_back(&work) } else { work.tokens };
-        if tokens > 0 {
-            let bytes = self.scene.bytes(link.index(), u64::from(tokens));
-            self.offer(now, way, (Work { layers, ..work }, Step::NOWHERE), bytes);
+    /// A work goes on from an end, by a step that was chosen for it.
+    pub(super) fn go_on(
+        &mut self,
+        now: SimTime,
+        end: u32,
+        (step, ticket, since): (Step, u64, SimTime),
+        work: Work,
+    ) {
+        let machine = step.machine();
+        let tokens = if machine.is_none() { self.tokens_back(&work) } else { work.tokens };
+        if tokens == 0 {
+            return;
         }
+        let reached = if end == 0 { 0 } else { work.layers.end() };
+        let layers = machine.and_then(|machine| self.scene.layers_from(reached, machine));
+        let work = Work { layers: layers.unwrap_or(work.layers), ..work };
+        let bytes = self.scene.bytes(end == 0 || machine.is_none(), u64::from(tokens));
+        self.offer(now, (step.link, ticket, since), (work, step.place), bytes);
     }
 
     /// Works that wait in front of the first layer of the machine at the end of a link.

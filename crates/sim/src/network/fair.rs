@@ -2,7 +2,7 @@
 //!
 //! A link gets the least of its own speed and an equal part of each interface at its ends, counted over the links that
 //! carry something. Within the link every transfer gets an equal part of that. So a token never waits for a long prompt
-//! to be through (whoever sends prompts begins one after the other), and neither link nor interface is ever used above its speed.
+//! to be through, and neither link nor interface is ever used above its speed.
 //!
 //! Each link counts the bytes that one transfer would have got since it began to carry something (its virtual time); a
 //! transfer ends when that count has grown by its size. So a change of speed costs no visit to each transfer.
@@ -179,7 +179,7 @@ impl<T> Fair<T> {
     }
 
     /// Takes what a sender is through with, by link and in the order in which it began, if the forecast still holds.
-    pub fn finish(&mut self, now: SimTime, from: usize, number: u32, done: &mut Vec<(u32, T)>) {
+    pub fn finish(&mut self, now: SimTime, from: usize, number: u32, done: &mut Vec<T>) {
         let sender = &mut self.senders[from];
         if sender.number != number {
             return;
@@ -191,7 +191,7 @@ impl<T> Fair<T> {
             }
             busy.settle(now);
             while busy.transfers.peek().is_some_and(|first| first.end <= busy.count + SLACK) {
-                done.extend(busy.transfers.pop().map(|transfer| (busy.link, transfer.payload)));
+                done.extend(busy.transfers.pop().map(|transfer| transfer.payload));
             }
             if !busy.transfers.is_empty() {
                 busy.set_due(now);
@@ -206,10 +206,10 @@ impl<T> Fair<T> {
         self.share(now, from);
     }
 
-    /// A link.
+    /// The links.
     #[must_use]
-    pub fn wire(&self, link: usize) -> &Wire {
-        &self.wires[link]
+    pub fn wires(&self) -> &[Wire] {
+        &self.wires
     }
 
     /// What a link carried, to be added to.
@@ -296,7 +296,7 @@ mod tests {
                 }
                 Some(number) => links.finish(now, index, number, &mut done),
             }
-            ended.extend(done.drain(..).map(|(_, transfer)| ((now.0 + 500) / 1000, transfer)));
+            ended.extend(done.drain(..).map(|transfer| ((now.0 + 500) / 1000, transfer)));
             for Forecast { from, time, number } in links.forecasts() {
                 queue.push(time, (from, Some(number)));
             }
@@ -408,7 +408,7 @@ mod tests {
             panic!("{forecasts:?}")
         };
         links.finish(SimTime(3_200_000), 0, number, &mut done);
-        assert_eq!(done, [(0, 7)]);
+        assert_eq!(done, [7]);
     }
 
     #[test]
@@ -421,7 +421,7 @@ mod tests {
         assert_eq!(forecasts, [Forecast { from: 0, time: SimTime(4_000_000), number: 1 }]);
         let mut done = Vec::new();
         links.finish(SimTime(4_000_000), 0, 1, &mut done);
-        assert_eq!(done, [(0, 0), (1, 1), (2, 2), (3, 3)]);
+        assert_eq!(done, [0, 1, 2, 3]);
         assert_eq!(links.forecasts().count(), 0);
     }
 }

@@ -31,6 +31,14 @@ pub struct Wire {
     pub carried: Carried,
 }
 
+impl Wire {
+    /// Whether it begins or ends at the coordinator, which is end 0.
+    #[must_use]
+    pub fn at_an_end(&self) -> bool {
+        self.from == 0 || self.to == 0
+    }
+}
+
 /// What a link carried.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Carried {

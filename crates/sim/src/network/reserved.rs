@@ -103,10 +103,10 @@ impl<T: Copy> Reserved<T> {
         waiting.insert(place, Waiting { number: ticket, payload, bytes });
     }
 
-    /// A link.
+    /// The links.
     #[must_use]
-    pub fn wire(&self, link: usize) -> &Wire {
-        &self.wires[link]
+    pub fn wires(&self) -> &[Wire] {
+        &self.wires
     }
 
     /// What a link carried, to be added to.

@@ -10,6 +10,45 @@ use proptest::prelude::*;
 
 use super::worlds::{MILLISECOND, SECOND, World, all_settings, offline};
 
+/// Faults at times in milliseconds, of a machine or link, of a kind; in order of time.
+fn faults_of(list: &[(u64, u32, u8)], kind: impl Fn(u32, u8) -> FaultKind) -> Vec<Fault> {
+    let fault = |&(at, subject, what): &_| Fault { at: SimTime(at * MILLISECOND), kind: kind(subject, what) };
+    let mut faults: Vec<Fault> = list.iter().map(fault).collect();
+    faults.sort_by_key(|fault| fault.at);
+    faults
+}
+
+/// Loses, returns, or breaks a link: to the first stage (0 and 4) or between the stages.
+fn loses_or_breaks(subject: u32, what: u8) -> FaultKind {
+    match what {
+        0 | 1 => FaultKind::MachineFails(MachineId(subject)),
+        2 => FaultKind::MachineRecovers(MachineId(subject)),
+        _ => FaultKind::LinkSpeed(subject, 0.0),
+    }
+}
+
+/// Prompts in parts on slow links, with faults in the first minute; then all machines and links are there again.
+fn on_slow_links(mut faults: Vec<Fault>, seed: u64) {
+    for index in 0..5 {
+        let whole = [FaultKind::MachineRecovers(MachineId(index)), FaultKind::LinkSpeed(index, 1.0)];
+        faults.extend(whole.map(|kind| Fault { at: SimTime(61 * SECOND), kind }));
+    }
+    let mut settings = Settings::serving(Policy::MixedFlow, false, 30.0);
+    settings.window.duration = SimTime(600 * SECOND);
+    settings.saturate();
+    let mut world = World::new(2, 3, 40_000);
+    world.set_bandwidth(Bandwidth(40_000_000));
+    all_end_once(&world, &settings, offline((1, 5000), (1, 10), seed, Some(30)), &faults);
+}
+
+/// Prompts were on a broken link to a machine that is lost and comes back: nothing of them may reach it then, as their
+/// requests have begun anew elsewhere, and nobody would ever free what they hold.
+#[test]
+fn what_was_on_its_way_to_a_lost_machine_is_lost_with_it() {
+    let faults = [(4514, 0, 3), (4524, 1, 0), (9036, 0, 0)];
+    on_slow_links(faults_of(&faults, loses_or_breaks), 157);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) })]
 
@@ -18,17 +57,12 @@ proptest! {
         faults in prop::collection::vec((0u64..15_000, 0u32..5, 0u8..5), 0..12),
         seed in 0u64..1000,
     ) {
-        let kind = |machine: u32, what: u8| match what {
+        let mut faults = faults_of(&faults, |machine, what| match what {
             0 | 1 => FaultKind::MachineFails(MachineId(machine)),
             2 => FaultKind::MachineRecovers(MachineId(machine)),
             3 => FaultKind::MachineSlows(MachineId(machine), 3.0),
             _ => FaultKind::LinkSpeed(machine, 0.5),
-        };
-        let mut faults: Vec<Fault> = faults
-            .iter()
-            .map(|&(at, machine, what)| Fault { at: SimTime(at * MILLISECOND), kind: kind(machine, what) })
-            .collect();
-        faults.sort_by_key(|fault| fault.at);
+        });
         // At last all are there again.
         let back = |machine| Fault { at: SimTime(16 * SECOND), kind: FaultKind::MachineRecovers(MachineId(machine)) };
         faults.extend((0..5).map(back));
@@ -46,28 +80,7 @@ proptest! {
         faults in prop::collection::vec((0u64..60_000, 0u32..5, 0u8..4), 0..12),
         seed in 0u64..1000,
     ) {
-        let kind = |machine: u32, what: u8| match what {
-            0 | 1 => FaultKind::MachineFails(MachineId(machine)),
-            2 => FaultKind::MachineRecovers(MachineId(machine)),
-            // One of the six links between the stages and the two to the first.
-            _ => FaultKind::LinkSpeed(machine, 0.0),
-        };
-        let at = |(at, machine, what): &(u64, u32, u8)| Fault {
-            at: SimTime(at * MILLISECOND),
-            kind: kind(*machine, *what),
-        };
-        let mut faults: Vec<Fault> = faults.iter().map(at).collect();
-        faults.sort_by_key(|fault| fault.at);
-        for index in 0..5 {
-            let whole = [FaultKind::MachineRecovers(MachineId(index)), FaultKind::LinkSpeed(index, 1.0)];
-            faults.extend(whole.map(|kind| Fault { at: SimTime(61 * SECOND), kind }));
-        }
-        let mut settings = Settings::serving(Policy::MixedFlow, false, 30.0);
-        settings.window.duration = SimTime(600 * SECOND);
-        settings.saturate();
-        let mut world = World::new(2, 3, 40_000);
-        world.set_bandwidth(Bandwidth(40_000_000));
-        all_end_once(&world, &settings, offline((1, 5000), (1, 10), seed, Some(30)), &faults);
+        on_slow_links(faults_of(&faults, loses_or_breaks), seed);
     }
 }
 
