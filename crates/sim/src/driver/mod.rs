@@ -18,6 +18,7 @@ mod machine;
 mod report;
 mod requests;
 mod transport;
+mod ways;
 
 pub use event::{EventKind, Observer, Record, RequestRecord, Spent, Subject};
 pub use faults::{Fault, FaultKind};
