@@ -117,6 +117,11 @@ pub(crate) fn end_of(endpoint: Endpoint) -> usize {
     }
 }
 
+/// The index of an end, as events have it.
+pub(crate) fn number_of_end(end: usize) -> u32 {
+    u32::try_from(end).expect("at most MAX_MACHINES machines")
+}
+
 /// The endpoint of an index.
 pub(crate) fn endpoint_of(end: u32) -> Endpoint {
     end.checked_sub(1).map_or(Endpoint::Coordinator, |machine| Endpoint::Machine(MachineId(machine)))
@@ -167,7 +172,7 @@ impl Scene {
                     return Ok(());
                 }
                 if !std::mem::replace(&mut seen[to], true) {
-                    open.push(u32::try_from(to).expect("at most MAX_MACHINES machines"));
+                    open.push(number_of_end(to));
                 }
             }
         }

@@ -6,6 +6,7 @@ use helix_spec::{MachineId, SimTime};
 
 use super::Simulation;
 use super::event::{Event, Observer};
+use crate::scene::number_of_end;
 
 /// Something that changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +47,7 @@ impl<O: Observer> Simulation<O> {
                 let planned = self.scene.planned_rates[link as usize] * share;
                 self.transport.set_speed(now, link as usize, cable.bytes_per_s * share, planned);
                 self.push_forecasts();
-                let sender = u32::try_from(cable.from).expect("at most MAX_MACHINES machines");
+                let sender = number_of_end(cable.from);
                 self.queue.push(now, Event::StartTransmission(sender));
             }
         }

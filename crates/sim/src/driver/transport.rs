@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::event::{Event, EventKind, Observer, Record, Subject};
 use super::{Simulation, coordination::number_of};
 use crate::network::{Carried, Fair, Forecast, Rates, Reserved, Started, Wire};
-use crate::scene::Scene;
+use crate::scene::{Scene, number_of_end};
 use crate::settings::{LinkMode, Policy, Settings};
 
 /// Slower reservations are not worth it, as in the paper's simulator \[bytes/s\].
@@ -208,7 +208,7 @@ impl<O: Observer> Simulation<O> {
             open.parcel
         } else {
             let parcel = transport.new_parcel(link.0, prompts);
-            let from = u32::try_from(transport.wire(link.0).from).expect("at most MAX_MACHINES machines");
+            let from = number_of_end(transport.wire(link.0).from);
             transport.open.push(Open { from, link: link.0, parcel });
             parcel
         };
@@ -246,7 +246,7 @@ impl<O: Observer> Simulation<O> {
     pub(super) fn push_forecasts(&mut self) {
         let Links::Fair(links) = &mut self.transport.links else { return };
         for Forecast { from, time, number } in links.forecasts() {
-            let end = u32::try_from(from).expect("at most MAX_MACHINES machines");
+            let end = number_of_end(from);
             self.queue.push(time, Event::Delivered { end, forecast: number });
         }
     }
@@ -294,7 +294,7 @@ impl<O: Observer> Simulation<O> {
         }
         self.transport.started = started;
         for sender in senders {
-            let sender = u32::try_from(sender).expect("at most MAX_MACHINES machines");
+            let sender = number_of_end(sender);
             self.queue.push(now, Event::StartTransmission(sender));
         }
     }
@@ -307,7 +307,7 @@ impl<O: Observer> Simulation<O> {
         }
         let arrival = self.left(now, parcel);
         let sender = self.transport.wire(link).from;
-        let sender = u32::try_from(sender).expect("at most MAX_MACHINES machines");
+        let sender = number_of_end(sender);
         self.queue.push(now, Event::StartTransmission(sender));
         self.queue.push(arrival, Event::Arrive { parcel });
     }
@@ -370,11 +370,11 @@ impl<O: Observer> Simulation<O> {
     fn left(&mut self, now: SimTime, parcel: u32) -> SimTime {
         let sent = &self.transport.parcels[parcel as usize];
         let Wire { from, to, latency, .. } = *self.transport.wire(sent.link);
-        let from = u32::try_from(from).expect("at most MAX_MACHINES machines");
+        let from = number_of_end(from);
         let remains = !self.was_lost_since(from, sent.offered);
         let mut arrival = SimTime(now.0.saturating_add(self.with_jitter(latency).0));
         let sent = &mut self.transport.parcels[parcel as usize];
-        sent.to = u32::try_from(to).expect("at most MAX_MACHINES machines");
+        sent.to = number_of_end(to);
         if !remains {
             sent.works.clear();
         }
