@@ -69,8 +69,9 @@ impl<O: Observer> Simulation<O> {
 
     /// Does what the coordinator asks for.
     pub(super) fn carry_out(&mut self, now: SimTime, actions: &mut Vec<Action>) {
-        let mut sends = false;
+        let (mut sends, mut frees) = (false, false);
         for action in actions.drain(..) {
+            frees |= matches!(action, Action::Free { .. } | Action::Ended { .. });
             match action {
                 Action::Hop { request, attempt, hop } => {
                     if let Some(found) = self.requests.get_mut(number_of(request)) {
@@ -105,6 +106,10 @@ impl<O: Observer> Simulation<O> {
         }
         if sends {
             self.flush(now, 0);
+        }
+        // Only cache closes machines that are there.
+        if frees && self.settings.coordinator.kv.is_some() {
+            self.ask_hops_again(now);
         }
     }
 

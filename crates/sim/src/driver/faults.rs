@@ -51,15 +51,7 @@ impl<O: Observer> Simulation<O> {
                 self.queue.push(now, Event::StartTransmission(sender));
             }
         }
-        // Prompts that found no next hop may find one now.
-        for end in (0..)
-            .zip(&self.unrouted)
-            .filter(|(_, works)| !works.is_empty())
-            .map(|(end, _)| end)
-            .collect::<Vec<u32>>()
-        {
-            self.flush(now, end);
-        }
+        self.ask_hops_again(now);
     }
 
     fn fail(&mut self, now: SimTime, id: MachineId) {

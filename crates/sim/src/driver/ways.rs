@@ -52,6 +52,15 @@ impl<O: Observer> Simulation<O> {
         }
     }
 
+    /// Prompts that found no next hop may find one now.
+    pub(super) fn ask_hops_again(&mut self, now: SimTime) {
+        for end in 0..self.unrouted.len() {
+            if !self.unrouted[end].is_empty() {
+                self.flush(now, u32::try_from(end).expect("ends are counted by u32"));
+            }
+        }
+    }
+
     /// A work goes on from an end, by a step that was chosen for it.
     pub(super) fn go_on(
         &mut self,

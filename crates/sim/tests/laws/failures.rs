@@ -28,12 +28,12 @@ fn loses_or_breaks(subject: u32, what: u8) -> FaultKind {
 }
 
 /// Prompts in parts on slow links, with faults in the first minute; then all machines and links are there again.
-fn on_slow_links(mut faults: Vec<Fault>, seed: u64) {
+fn on_slow_links(policy: Policy, mut faults: Vec<Fault>, seed: u64) {
     for index in 0..5 {
         let whole = [FaultKind::MachineRecovers(MachineId(index)), FaultKind::LinkSpeed(index, 1.0)];
         faults.extend(whole.map(|kind| Fault { at: SimTime(61 * SECOND), kind }));
     }
-    let mut settings = Settings::serving(Policy::MixedFlow, false, 30.0);
+    let mut settings = Settings::serving(policy, false, 30.0);
     settings.window.duration = SimTime(600 * SECOND);
     settings.saturate();
     let mut world = World::new(2, 3, 40_000);
@@ -46,7 +46,15 @@ fn on_slow_links(mut faults: Vec<Fault>, seed: u64) {
 #[test]
 fn what_was_on_its_way_to_a_lost_machine_is_lost_with_it() {
     let faults = [(4514, 0, 3), (4524, 1, 0), (9036, 0, 0)];
-    on_slow_links(faults_of(&faults, loses_or_breaks), 157);
+    on_slow_links(Policy::MixedFlow, faults_of(&faults, loses_or_breaks), 157);
+}
+
+/// A prompt found no machine with room for it: it is asked for again when others have left, though nothing else moves where it
+/// waits.
+#[test]
+fn prompts_that_wait_for_room_hear_of_it() {
+    let faults = [(0, 1, 3), (1101, 0, 0)];
+    on_slow_links(Policy::Swarm, faults_of(&faults, loses_or_breaks), 352);
 }
 
 proptest! {
@@ -80,7 +88,9 @@ proptest! {
         faults in prop::collection::vec((0u64..60_000, 0u32..5, 0u8..4), 0..12),
         seed in 0u64..1000,
     ) {
-        on_slow_links(faults_of(&faults, loses_or_breaks), seed);
+        for policy in [Policy::MixedFlow, Policy::Swarm, Policy::ShortestQueue] {
+            on_slow_links(policy, faults_of(&faults, loses_or_breaks), seed);
+        }
     }
 }
 
