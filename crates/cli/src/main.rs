@@ -8,6 +8,7 @@ mod export;
 mod files;
 mod folder;
 mod import;
+mod large_pages;
 mod output;
 mod parallel;
 mod picture;
@@ -62,6 +63,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Command::Plan(_) | Command::Simulate(_) | Command::Compare(_) = cli.command {
+        large_pages::ask_for();
+    }
     let mut output = Output::standard(cli.format);
     match run(cli.command, &mut output).and_then(|()| Ok(output.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,

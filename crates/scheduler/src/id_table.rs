@@ -4,6 +4,7 @@
 //! simulations look here for every token at every machine and wait for memory, not for arithmetic.
 
 use crate::RequestId;
+use crate::prefetch::prefetch;
 
 const FREE: u32 = u32::MAX;
 
@@ -52,6 +53,13 @@ impl IdTable {
                 return Some(cell);
             }
             cell = (cell + 1) & self.mask();
+        }
+    }
+
+    /// Asks memory for the cell of an id.
+    pub(crate) fn prefetch(&self, id: RequestId) {
+        if !self.cells.is_empty() {
+            prefetch(&self.cells[self.home(tag_of(id))]);
         }
     }
 

@@ -15,6 +15,7 @@
 pub mod coordinator;
 mod id_table;
 pub mod node;
+pub mod prefetch;
 mod random;
 pub mod route;
 mod topology;

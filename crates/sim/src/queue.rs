@@ -109,6 +109,11 @@ impl<E> EventQueue<E> {
         }
     }
 
+    /// Of the events with a delay the one that is due first, and two of which one is the next after it.
+    pub(crate) fn soon(&self) -> impl Iterator<Item = &E> {
+        self.later.as_slice().iter().take(3).map(|entry| &entry.event)
+    }
+
     /// Takes the next event and moves the clock to it.
     pub fn pop(&mut self) -> Option<(SimTime, E)> {
         if let Some(event) = self.pop_due() {

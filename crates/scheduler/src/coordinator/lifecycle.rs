@@ -10,10 +10,23 @@ use super::machines::Status;
 use super::protocol::{Action, Outcome};
 use super::requests::Stage;
 use super::state::{Coordinator, Timer};
+use crate::prefetch::prefetch;
 use crate::route::RoutePolicy;
 use crate::{Phase, RequestId};
 
 impl<P: RoutePolicy> Coordinator<P> {
+    /// Asks memory for what the next tokens of these requests will look at: for all of them at once, where it would wait for
+    /// one after the other.
+    pub fn prefetch(&self, requests: impl Iterator<Item = RequestId> + Clone) {
+        requests.clone().for_each(|request| self.requests.prefetch(request));
+        let found =
+            requests.filter_map(|request| self.requests.place(request)).map(|place| self.requests.at(place));
+        found.clone().for_each(|request| request.hops.iter().step_by(2).for_each(prefetch));
+        for request in found {
+            request.hops.iter().for_each(|hop| self.policy.prefetch(hop.link));
+        }
+    }
+
     pub(super) fn token(
         &mut self,
         (request, attempt): (RequestId, u32),

@@ -1,11 +1,10 @@
 //! The requests that have not ended, by age.
 
-use std::collections::BTreeMap;
-
 use helix_spec::{MachineId, SimTime};
 
 use super::protocol::Hop;
 use crate::RequestId;
+use crate::id_table::IdTable;
 
 /// Where a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +30,9 @@ impl Request {
 /// One of them.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
+    pub(super) id: RequestId,
+    /// Its place is not vacant.
+    here: bool,
     pub(super) attempt: u32,
     pub(super) stage: Stage,
     /// What this attempt begins with: the prompt and what earlier attempts generated.
@@ -54,14 +56,19 @@ pub(super) struct Request {
 /// Ids to requests; the memory of those that ended is used again.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Requests {
-    places: BTreeMap<RequestId, u32>,
+    places: IdTable,
     all: Vec<Request>,
     vacant: Vec<u32>,
 }
 
 impl Requests {
     pub(super) fn place(&self, id: RequestId) -> Option<u32> {
-        self.places.get(&id).copied()
+        self.places.get(id, |place| self.at(place).id == id)
+    }
+
+    /// Asks memory for what finds a request.
+    pub(super) fn prefetch(&self, id: RequestId) {
+        self.places.prefetch(id);
     }
 
     pub(super) fn at(&self, place: u32) -> &Request {
@@ -75,6 +82,8 @@ impl Requests {
     /// The id must be new.
     pub(super) fn insert(&mut self, id: RequestId, prompt: u32, deadline: Option<SimTime>) -> u32 {
         let mut request = Request {
+            id,
+            here: true,
             attempt: 0,
             stage: Stage::Waiting,
             prompt,
@@ -98,22 +107,27 @@ impl Requests {
             self.all.push(request);
             u32::try_from(self.all.len() - 1).expect("fewer requests at once than a u32 counts")
         };
-        self.places.insert(id, place);
+        self.places.add(id, place);
         place
     }
 
     pub(super) fn remove(&mut self, id: RequestId) {
-        if let Some(place) = self.places.remove(&id) {
+        let all = &self.all;
+        if let Some(place) = self.places.remove(id, |place| all[place as usize].id == id) {
+            self.at_mut(place).here = false;
             self.vacant.push(place);
         }
     }
 
     /// From the oldest to the youngest.
     pub(super) fn iter(&self) -> impl Iterator<Item = (RequestId, u32)> {
-        self.places.iter().map(|(&id, &place)| (id, place))
+        let here = (0..).zip(&self.all).filter(|(_, request)| request.here);
+        let mut sorted: Vec<(RequestId, u32)> = here.map(|(place, request)| (request.id, place)).collect();
+        sorted.sort_unstable();
+        sorted.into_iter()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.all.len() - self.vacant.len()
     }
 }

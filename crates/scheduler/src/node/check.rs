@@ -32,7 +32,8 @@ impl Node {
             let resident = self.residents.get(item.resident);
             same("the request at an item's place", item.work.request, resident.request)?;
             same("whether it is there", true, resident.here)?;
-            same("an item's room beyond its request's", item.room.saturating_sub(resident.room), 0)?;
+            let has_room = self.pool.is_none() || item.work.cached_after() <= u64::from(resident.room);
+            same("whether a reserved item has room", !item.reserved || has_room, true)?;
         }
         let mut leaving = 0;
         for (place, resident) in self.residents.occupied() {

@@ -125,6 +125,14 @@ impl Node {
         self.residents.is_at(place, request)
     }
 
+    /// Asks memory for what [`Self::arrive`] will look at, for a work of the request at a place.
+    pub fn prefetch(&self, place: u32) {
+        self.residents.prefetch(place);
+        if let Some(queue) = self.queues.first() {
+            queue.prefetch();
+        }
+    }
+
     /// What the node was made of.
     #[must_use]
     pub fn config(&self) -> &NodeConfig {
@@ -224,7 +232,8 @@ impl Node {
             Batching::WholeRange => 0,
         };
         let room = self.residents.get(place).room;
-        let item = Item { work, resident: place, room, reserved: self.pool.is_none() };
+        let reserved = self.pool.is_none() || work.cached_after() <= u64::from(room);
+        let item = Item { work, resident: place, reserved };
         self.queues[queue as usize].push(item, self.config.layers.end());
         self.queued += 1;
         self.received += u64::from(work.tokens);

@@ -1,5 +1,6 @@
 //! Work in front of a layer, in the order of arrival, with its sums: whether all of it fits is known without a look at it.
 
+use crate::prefetch::prefetch_address;
 use crate::{Phase, Work};
 
 /// Work with what the node knows of it.
@@ -8,9 +9,7 @@ pub(crate) struct Item {
     pub(crate) work: Work,
     /// Index of its request among the residents.
     pub(crate) resident: u32,
-    /// Tokens that the blocks of its request had room for when it came; it may have more by now.
-    pub(crate) room: u32,
-    /// Whether there is room in the cache for its tokens.
+    /// Whether its request has blocks for its tokens; they may be shared.
     pub(crate) reserved: bool,
 }
 
@@ -30,6 +29,7 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
+    #[inline]
     pub(crate) fn add(&mut self, item: &Item, machine_end: u32) {
         match item.work.phase {
             Phase::Prefill => {
@@ -70,9 +70,16 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    #[inline]
     pub(crate) fn push(&mut self, item: Item, machine_end: u32) {
         self.sums.add(&item, machine_end);
         self.items.push(item);
+    }
+
+    /// Asks for the place behind the last item.
+    pub(crate) fn prefetch(&self) {
+        prefetch_address(self.items.as_ptr().addr() + self.items.len() * size_of::<Item>());
+        prefetch_address(self.items.as_ptr().addr() + (self.items.len() + 1) * size_of::<Item>());
     }
 
     /// Takes all of `other`, behind what is here.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::kv_pool::BlockTable;
 use crate::RequestId;
 use crate::id_table::IdTable;
+use crate::prefetch::prefetch;
 
 /// A request on this machine: what every work that arrives looks at.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,10 @@ impl Residents {
     pub(crate) fn is_at(&self, place: u32, request: RequestId) -> bool {
         let resident = self.all.get(place as usize);
         resident.is_some_and(|resident| resident.request == request && resident.here && !resident.leaving)
+    }
+
+    pub(crate) fn prefetch(&self, place: u32) {
+        self.all.get(place as usize).inspect(|resident| prefetch(*resident));
     }
 
     pub(crate) fn get(&self, place: u32) -> &Resident {

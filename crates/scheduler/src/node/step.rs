@@ -109,7 +109,11 @@ impl Node {
     fn select(&mut self, shortage: &mut Option<(RequestId, Phase)>, actions: &mut Vec<NodeAction>) {
         let limits = self.config.limits;
         let sums = self.queues[self.current].sums;
+        // With blocks, tokens may go before prompts that came earlier.
+        let in_order = self.pool.is_none() || sums.prefills == 0 || self.config.order == BatchOrder::Arrival;
         let all_fit = sums.unreserved == 0
+            && in_order
+            && self.shares_nothing()
             && sums.parts == 0
             && sums.prefills <= limits.prefills
             && sums.prefill_tokens <= limits.prefill_tokens
@@ -163,9 +167,8 @@ impl Node {
         let mut part = *item;
         part.work.tokens = tokens;
         part.work.last = item.work.last && tokens == item.work.tokens;
-        if !part.reserved {
-            let has_room = part.work.cached_after() <= u64::from(item.room) && self.shares_nothing();
-            if !has_room && !self.reserve(&part, shortage, actions) {
+        if !(part.reserved && self.shares_nothing()) {
+            if !self.reserve(&part, shortage, actions) {
                 return true;
             }
             part.reserved = true;
@@ -211,7 +214,7 @@ impl Node {
 
     /// Whether no block is held twice, so that whatever has room may be written.
     fn shares_nothing(&self) -> bool {
-        self.pool.as_ref().is_some_and(KvPool::shares_nothing)
+        self.pool.as_ref().is_none_or(KvPool::shares_nothing)
     }
 
     /// Finds room in the cache. Whoever is younger than one who waits for blocks takes none, so that what is freed

@@ -11,6 +11,7 @@
 use helix_spec::{Endpoint, MachineId};
 
 use super::{Observation, Question, RoutePolicy};
+use crate::prefetch::prefetch;
 use crate::{LinkId, Phase, SplitMix64, Topology};
 
 /// The policy. A link's load grows like the seconds that its flow needs for what it was given.
@@ -170,6 +171,10 @@ impl RoutePolicy for MaxFlow {
         if weighted.flow > 0.0 {
             weighted.load += f64::from(tokens) / weighted.flow;
         }
+    }
+
+    fn prefetch(&self, link: LinkId) {
+        self.links.get(link.index()).inspect(|weighted| prefetch(*weighted));
     }
 
     fn observe(&mut self, observation: Observation) {

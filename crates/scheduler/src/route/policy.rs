@@ -71,6 +71,9 @@ pub trait RoutePolicy {
 
     /// Something was seen.
     fn observe(&mut self, observation: Observation);
+
+    /// Asks memory for what a charge of a link will look at. Changes nothing but time.
+    fn prefetch(&self, _link: LinkId) {}
 }
 
 impl<T: RoutePolicy + ?Sized> RoutePolicy for Box<T> {
@@ -84,5 +87,9 @@ impl<T: RoutePolicy + ?Sized> RoutePolicy for Box<T> {
 
     fn observe(&mut self, observation: Observation) {
         (**self).observe(observation);
+    }
+
+    fn prefetch(&self, link: LinkId) {
+        (**self).prefetch(link);
     }
 }

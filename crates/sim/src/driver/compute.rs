@@ -97,8 +97,6 @@ impl<O: Observer> Simulation<O> {
                 request.computing.0 += now.0 - start.0;
             }
         }
-        self.look_ahead(index);
-        let Some(machine) = &mut self.machines[index as usize] else { return };
         self.observer.observe(&Record::Batch { machine: MachineId(index), start, end: now, batch });
         let mut actions = std::mem::take(&mut self.node_actions);
         machine.node.handle(now, NodeEvent::BatchFinished, &mut actions);
@@ -106,28 +104,6 @@ impl<O: Observer> Simulation<O> {
         let forwarded = self.take_node_actions(now, index, &mut actions);
         debug_assert!(forwarded.is_ok(), "the end of a batch starts none");
         self.node_actions = actions;
-    }
-
-    /// Looks at what the works of a batch that ends will need on their way to the next machines and there. Memory is fetched
-    /// for all of them at once then, instead of for one after the other, which is what large runs wait for.
-    fn look_ahead(&mut self, index: u32) {
-        let Some(machine) = &self.machines[index as usize] else { return };
-        let mut guess = machine.step;
-        self.ahead.clear();
-        for work in machine.node.running() {
-            let request = self.requests.get(super::coordination::number_of(work.request));
-            let step = request.and_then(|request| request.next_step(index, &mut guess));
-            self.ahead.extend(step.map(|step| (work.request, step)));
-        }
-        let mut seen = 0;
-        for (_, step) in &self.ahead {
-            seen ^= self.transport.wire(step.link.0).to;
-        }
-        for (request, step) in &self.ahead {
-            let next = step.machine().and_then(|next| self.machines[next.index()].as_ref());
-            seen ^= usize::from(next.is_some_and(|next| next.node.is_at(step.place, *request)));
-        }
-        std::hint::black_box(seen);
     }
 
     /// Does what a node asks for.
@@ -168,7 +144,10 @@ impl<O: Observer> Simulation<O> {
         let copy = self.settings.copy_seconds_per_byte * self.scene.wire.activation.0 as f64;
         let Some(machine) = &mut self.machines[index as usize] else { return Ok(()) };
         let times = machine.times(&batch, copy);
-        let (copy, layer) = times.map_err(|problem| SimulationError::Batch { machine: index, problem })?;
+        let (copy, layer) = times.map_err(|problem| {
+            let problem = Box::new(problem);
+            SimulationError::Batch { machine: index, problem }
+        })?;
         machine.generation = machine.generation.wrapping_add(1);
         machine.running =
             Some(Running { batch, start: now, layer, done: 0, between: false, next: SimTime::ZERO });

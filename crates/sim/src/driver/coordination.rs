@@ -121,7 +121,7 @@ impl<O: Observer> Simulation<O> {
         if work.phase == Phase::Prefill {
             request.line.0 += now.0 - request.in_line.0;
         }
-        let first = request.steps.first().copied();
+        let first = request.steps.get(0);
         let ticket = self.transport.ticket();
         if let Some(step) = first {
             self.go_on(now, 0, (step, ticket, now), work);
@@ -149,6 +149,9 @@ impl<O: Observer> Simulation<O> {
     /// The coordinator takes what has come back.
     pub(super) fn gather(&mut self, now: SimTime) {
         let mut works = std::mem::take(&mut self.gathered);
+        if self.looks_ahead() {
+            self.coordinator.prefetch(works.iter().map(|work| work.request));
+        }
         for work in works.drain(..) {
             self.came_back(now, &work);
         }

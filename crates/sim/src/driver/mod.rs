@@ -8,6 +8,7 @@
 //! What runs where and goes which way is decided by `helix-scheduler`; this module carries its actions out in virtual
 //! time. The coordinator itself takes no time, as in the paper's simulator.
 
+mod ahead;
 mod compute;
 mod coordination;
 mod counts;
@@ -41,7 +42,7 @@ use crate::settings::{LayerEvents, Policy, Settings};
 use counts::Counts;
 use event::Event;
 use machine::{Machine, MachineCounts};
-use requests::{Requests, Step};
+use requests::Requests;
 use transport::Transport;
 
 impl RandomSource for MersenneTwister {
@@ -68,7 +69,7 @@ pub enum SimulationError {
         /// Index of the machine.
         machine: u32,
         /// Why not.
-        problem: helix_cost::BatchError,
+        problem: Box<helix_cost::BatchError>,
     },
     /// Times do not fit.
     #[error("the run would take longer than 104 simulated days; is the window or a trace in the wrong unit?")]
@@ -111,7 +112,6 @@ pub struct Simulation<O> {
     actions: Vec<Action>,
     node_actions: Vec<NodeAction>,
     candidates: Vec<Candidate>,
-    ahead: Vec<(RequestId, Step)>,
 }
 
 const SECOND: u64 = 1_000_000_000_000;
@@ -177,7 +177,6 @@ impl<O: Observer> Simulation<O> {
             actions: Vec::new(),
             node_actions: Vec::new(),
             candidates: Vec::new(),
-            ahead: Vec::new(),
             settings,
             scene,
             coordinator,
@@ -299,6 +298,7 @@ impl<O: Observer> Simulation<O> {
     fn handle(&mut self, now: SimTime, event: Event) -> Result<(), SimulationError> {
         self.counts.processed += 1;
         self.tell_of(now, event);
+        self.look_ahead();
         if now >= self.counts.next_sample {
             self.sample(now);
         }

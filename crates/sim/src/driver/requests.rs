@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use helix_scheduler::node::Node;
+use helix_scheduler::prefetch::{prefetch, prefetch_address};
 use helix_scheduler::{LinkId, Phase, Work};
 use helix_spec::{MachineId, SimTime};
-use smallvec::SmallVec;
 
 use super::event::Spent;
 
@@ -33,6 +33,67 @@ impl Step {
     }
 }
 
+/// The steps of a pipeline. Those of all but very deep ones lie in place, at a known distance from what else is looked at.
+#[derive(Debug, Clone)]
+#[repr(C)]
+pub(super) struct Steps {
+    len: u32,
+    near: [Step; Self::NEAR],
+    far: Vec<Step>,
+}
+
+impl Steps {
+    const NEAR: usize = 16;
+    const NONE: Self = Self {
+        len: 0,
+        near: [Step { link: LinkId(0), machine: Step::BACK, place: Node::NOWHERE }; Self::NEAR],
+        far: Vec::new(),
+    };
+
+    pub fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    pub fn get(&self, index: usize) -> Option<Step> {
+        match self.near.get(index) {
+            Some(step) => (index < self.len()).then_some(*step),
+            None => self.far.get(index - Self::NEAR).copied(),
+        }
+    }
+
+    pub fn push(&mut self, step: Step) {
+        match self.near.get_mut(self.len as usize) {
+            Some(place) => *place = step,
+            None => self.far.push(step),
+        }
+        self.len += 1;
+    }
+
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.far.clear();
+    }
+
+    /// The place of a machine among them.
+    fn position(&self, machine: u32) -> Option<usize> {
+        (0..self.len()).find(|&index| self.get(index).is_some_and(|step| step.machine == machine))
+    }
+
+    fn get_mut(&mut self, index: usize) -> Option<&mut Step> {
+        match self.near.get_mut(index) {
+            Some(step) => Some(step),
+            None => self.far.get_mut(index - Self::NEAR),
+        }
+    }
+
+    /// Asks memory for a step, which need not be there, and the one after it.
+    fn prefetch(&self, index: usize) {
+        let step = std::ptr::from_ref(&self.near).addr() + index * size_of::<Step>();
+        prefetch_address(step);
+        prefetch_address(step + 2 * size_of::<Step>() - 1);
+    }
+}
+
 /// A request as the driver knows it. Large runs wait for memory most of the time, so what every step of every token looks at
 /// comes first and lies together.
 #[derive(Debug, Clone)]
@@ -48,7 +109,7 @@ pub(super) struct Request {
     /// Until the arrival of what is on its way, even if the request is restarted before.
     pub sending: SimTime,
     pub line: SimTime,
-    pub steps: SmallVec<[Step; 16]>,
+    pub steps: Steps,
     pub prompt: u32,
     pub output: u32,
     pub arrived: SimTime,
@@ -68,14 +129,15 @@ impl Request {
     /// first: at a machine it is the same for most requests.
     pub fn next_step(&self, machine: u32, guess: &mut usize) -> Option<Step> {
         if self.steps.get(*guess).is_none_or(|step| step.machine != machine) {
-            *guess = self.steps.iter().position(|step| step.machine == machine)?;
+            *guess = self.steps.position(machine)?;
         }
-        self.steps.get(*guess + 1).copied()
+        self.steps.get(*guess + 1)
     }
 
     /// Remembers where a machine has the request.
     pub fn set_place(&mut self, machine: u32, place: u32) {
-        if let Some(step) = self.steps.iter_mut().find(|step| step.machine == machine) {
+        let step = self.steps.position(machine).and_then(|index| self.steps.get_mut(index));
+        if let Some(step) = step {
             step.place = place;
         }
     }
@@ -120,7 +182,7 @@ impl Requests {
             decoded: 0,
             attempt: 0,
             phase: Phase::Prefill,
-            steps: SmallVec::new(),
+            steps: Steps::NONE,
             left: None,
             in_line: now,
             computing: SimTime::ZERO,
@@ -137,6 +199,14 @@ impl Requests {
         (!request.ended).then_some(request)
     }
 
+    /// Asks memory for what a request's next step needs, which is about so far down the list.
+    pub fn prefetch(&self, number: u32, step: usize) {
+        let request = number.checked_sub(self.first).and_then(|index| self.all.get(index as usize));
+        let Some(request) = request else { return };
+        prefetch(&request.attempt);
+        request.steps.prefetch(step);
+    }
+
     pub fn get_mut(&mut self, number: u32) -> Option<&mut Request> {
         let request = self.all.get_mut(number.checked_sub(self.first)? as usize)?;
         (!request.ended).then_some(request)
@@ -146,7 +216,7 @@ impl Requests {
     pub fn end(&mut self, number: u32) {
         let Some(request) = self.get_mut(number) else { return };
         request.ended = true;
-        request.steps = SmallVec::new();
+        request.steps = Steps::NONE;
         self.under_way -= 1;
         while self.all.front().is_some_and(|first| first.ended) {
             self.all.pop_front();
@@ -157,5 +227,31 @@ impl Requests {
     /// How many have not ended.
     pub fn under_way(&self) -> usize {
         self.under_way
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deep_pipelines_have_all_their_steps() {
+        let machine = |index: u32| if index < 40 { Some(MachineId(100 + index)) } else { None };
+        let mut steps = Steps::NONE;
+        for round in 0..2 {
+            (0..=40).for_each(|index| steps.push(Step::new(LinkId(index + round), machine(index))));
+            for index in 0..=40 {
+                let step = steps.get(index as usize).expect("it was pushed");
+                assert_eq!((step.link, step.machine()), (LinkId(index + round), machine(index)));
+            }
+            assert!(steps.get(41).is_none() && steps.len() == 41);
+            assert_eq!(
+                (steps.position(115), steps.position(116), steps.position(141)),
+                (Some(15), Some(16), None)
+            );
+            steps.prefetch(1000);
+            steps.clear();
+            assert!(steps.get(0).is_none() && steps.get(20).is_none() && steps.position(100).is_none());
+        }
     }
 }

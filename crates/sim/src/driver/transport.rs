@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use helix_scheduler::coordinator::Event as ToCoordinator;
+use helix_scheduler::prefetch::prefetch;
 use helix_scheduler::{LinkId, Phase, Work};
 use helix_spec::SimTime;
 use smallvec::SmallVec;
 
 use super::event::{Event, EventKind, Observer, Record, Subject};
+use super::requests::Step;
 use super::{Simulation, coordination::number_of};
 use crate::network::{Carried, Fair, Forecast, Rates, Reserved, Started, Wire};
 use crate::scene::{Scene, number_of_end};
@@ -19,7 +21,7 @@ const LEAST_RATE: f64 = 10.0;
 /// What travels together.
 #[derive(Debug, Clone, Default)]
 struct Parcel {
-    /// With their places at the machine that they go to, as [`Step`](super::requests::Step) has them.
+    /// With their places at the machine that they go to, as [`Step`] has them.
     works: SmallVec<[(Work, u32); 2]>,
     bytes: u64,
     offered: SimTime,
@@ -109,6 +111,20 @@ impl Transport {
         parcel
     }
 
+    /// Asks memory for what sending from an end will look at.
+    pub fn prefetch_sender(&self, end: u32) {
+        if let Links::Fair(links) = &self.links {
+            links.prefetch(end as usize);
+        }
+    }
+
+    /// The parcels that arrive with one: where, and what.
+    pub fn arriving(&self, parcel: u32) -> impl Iterator<Item = (u32, &[(Work, u32)])> {
+        let at = |parcel: u32| &self.parcels[parcel as usize];
+        let all = std::iter::successors(Some(at(parcel)), move |parcel| parcel.next.map(at));
+        all.map(|parcel| (parcel.to, &parcel.works[..]))
+    }
+
     /// A place behind all that waits to be sent, where that has an order.
     pub fn ticket(&mut self) -> u64 {
         match &mut self.links {
@@ -171,14 +187,15 @@ impl Transport {
 }
 
 impl<O: Observer> Simulation<O> {
-    /// A work is to take a link, at the place of its ticket, for which it waits since some time; [`Self::flush`] sends it off.
+    /// A work is to take a link from an end, at the place of its ticket, for which it waits since some time; [`Self::flush`] sends it off.
     pub(super) fn offer(
         &mut self,
         now: SimTime,
-        (link, ticket, since): (LinkId, u64, SimTime),
-        (work, place): (Work, u32),
-        bytes: u64,
+        (from, step): (u32, Step),
+        (ticket, since): (u64, SimTime),
+        (work, bytes): (Work, u64),
     ) {
+        let Step { link, place, .. } = step;
         if self.settings.policy.learns()
             && let Some(request) = self.requests.get_mut(number_of(work.request))
         {
@@ -208,7 +225,7 @@ impl<O: Observer> Simulation<O> {
             open.parcel
         } else {
             let parcel = transport.new_parcel(link.0, prompts);
-            let from = number_of_end(transport.wire(link.0).from);
+            prefetch(transport.wire(link.0));
             transport.open.push(Open { from, link: link.0, parcel });
             parcel
         };

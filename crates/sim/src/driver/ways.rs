@@ -78,7 +78,7 @@ impl<O: Observer> Simulation<O> {
         let layers = machine.and_then(|machine| self.scene.layers_from(reached, machine));
         let work = Work { layers: layers.unwrap_or(work.layers), ..work };
         let bytes = self.scene.bytes(end == 0 || machine.is_none(), u64::from(tokens));
-        self.offer(now, (step.link, ticket, since), (work, step.place), bytes);
+        self.offer(now, (end, step), (ticket, since), (work, bytes));
     }
 
     /// Works that wait in front of the first layer of the machine at the end of a link.

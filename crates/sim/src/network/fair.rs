@@ -18,6 +18,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use helix_scheduler::prefetch::prefetch_address;
 use helix_spec::SimTime;
 use smallvec::SmallVec;
 
@@ -157,7 +158,7 @@ impl<T> Fair<T> {
         let sender = &mut self.senders[from];
         let before = sender.busy.len();
         for (link, payload, bytes) in transfers {
-            assert_eq!(self.wires[link as usize].from, from, "only links of this sender");
+            debug_assert_eq!(self.wires[link as usize].from, from, "only links of this sender");
             self.number += 1;
             let number = self.number;
             if let Some(busy) = sender.busy.iter_mut().find(|busy| busy.link == link) {
@@ -204,6 +205,14 @@ impl<T> Fair<T> {
             false
         });
         self.share(now, from);
+    }
+
+    /// Asks memory for what a sender sends now, and will add.
+    pub fn prefetch(&self, from: usize) {
+        let busy = &self.senders[from].busy;
+        let start = busy.as_ptr().addr();
+        let end = start + (busy.len() + 4) * size_of::<Busy<T>>();
+        (start..end).step_by(64).for_each(prefetch_address);
     }
 
     /// The links.

@@ -1,5 +1,6 @@
 //! Laws that hold whatever is simulated: a file each.
 
+mod ahead;
 mod bandwidth;
 mod causality;
 mod determinism;

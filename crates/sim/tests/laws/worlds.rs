@@ -26,11 +26,16 @@ pub struct World {
 impl World {
     /// Everything linked with everything that goes on, the same flow on each link.
     pub fn new(first: u32, second: u32, kv: u64) -> Self {
+        Self::with_idle(first, second, kv, 0)
+    }
+
+    /// The same with machines that hold nothing.
+    pub fn with_idle(first: u32, second: u32, kv: u64, idle: u32) -> Self {
         let text = format!(
             "version = 1\nname = \"small\"\ncoordinator = {{ region = \"here\" }}\n\
              regions = [{{ name = \"here\", bandwidth = \"1 Gbit/s\", latency = \"1 ms\" }}]\n\
              machines = [{{ name = \"m\", device = \"L4\", replicas = {} }}]\n",
-            first + second
+            first + second + idle
         );
         let source = Source { origin: "world", text: &text };
         let none = |name: &str| Err(helix_spec::FileError::new(name, "is not there"));
