@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use helix_scheduler::coordinator::Event as ToCoordinator;
+use helix_scheduler::node::NodeConfig;
 use helix_scheduler::prefetch::prefetch;
 use helix_scheduler::{LinkId, Phase, Work};
 use helix_spec::SimTime;
@@ -425,6 +426,12 @@ impl<O: Observer> Simulation<O> {
         !self.faults.is_empty() && machine().is_some_and(|lost| time < lost)
     }
 
+    /// Whether the request of a work has neither ended nor begun anew.
+    fn is_current(&self, work: &Work) -> bool {
+        let request = self.requests.get(number_of(work.request));
+        request.is_some_and(|request| request.attempt == work.attempt)
+    }
+
     /// Parcels have come to the ends of their links.
     pub(super) fn arrive(&mut self, now: SimTime, parcel: u32) {
         let (mut next, mut parcels) = (Some(parcel), 0);
@@ -452,8 +459,12 @@ impl<O: Observer> Simulation<O> {
                 if self.was_lost_since(to, offered) {
                     return;
                 }
+                // By then the machine has forgotten which attempts are over.
+                let late = now.0 - offered.0 >= NodeConfig::STALE_FOR.0;
                 for work in works {
-                    self.take_work(now, machine, work);
+                    if !late || self.is_current(&work.0) {
+                        self.take_work(now, machine, work);
+                    }
                 }
                 self.look_for_work(now, machine);
             }

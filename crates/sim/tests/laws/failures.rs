@@ -27,14 +27,14 @@ fn loses_or_breaks(subject: u32, what: u8) -> FaultKind {
     }
 }
 
-/// Prompts in parts on slow links, with faults in the first minute; then all machines and links are there again.
-fn on_slow_links(policy: Policy, mut faults: Vec<Fault>, seed: u64) {
+/// Prompts in parts on slow links, with faults in the first minute; some seconds later all machines and links are there again.
+fn on_slow_links(policy: Policy, mut faults: Vec<Fault>, (whole_after, seed): (u64, u64)) {
     for index in 0..5 {
         let whole = [FaultKind::MachineRecovers(MachineId(index)), FaultKind::LinkSpeed(index, 1.0)];
-        faults.extend(whole.map(|kind| Fault { at: SimTime(61 * SECOND), kind }));
+        faults.extend(whole.map(|kind| Fault { at: SimTime((60 + whole_after) * SECOND), kind }));
     }
     let mut settings = Settings::serving(policy, false, 30.0);
-    settings.window.duration = SimTime(600 * SECOND);
+    settings.window.duration = SimTime(6000 * SECOND);
     settings.saturate();
     let mut world = World::new(2, 3, 40_000);
     world.set_bandwidth(Bandwidth(40_000_000));
@@ -46,7 +46,7 @@ fn on_slow_links(policy: Policy, mut faults: Vec<Fault>, seed: u64) {
 #[test]
 fn what_was_on_its_way_to_a_lost_machine_is_lost_with_it() {
     let faults = [(4514, 0, 3), (4524, 1, 0), (9036, 0, 0)];
-    on_slow_links(Policy::MixedFlow, faults_of(&faults, loses_or_breaks), 157);
+    on_slow_links(Policy::MixedFlow, faults_of(&faults, loses_or_breaks), (1, 157));
 }
 
 /// A prompt found no machine with room for it: it is asked for again when others have left, though nothing else moves where it
@@ -54,7 +54,14 @@ fn what_was_on_its_way_to_a_lost_machine_is_lost_with_it() {
 #[test]
 fn prompts_that_wait_for_room_hear_of_it() {
     let faults = [(0, 1, 3), (1101, 0, 0)];
-    on_slow_links(Policy::Swarm, faults_of(&faults, loses_or_breaks), 352);
+    on_slow_links(Policy::Swarm, faults_of(&faults, loses_or_breaks), (1, 352));
+}
+
+/// A prompt waited so long for a broken link that its machine had forgotten that the attempt was over.
+#[test]
+fn what_is_late_is_not_taken_for_new() {
+    let faults = [(6085, 2, 0), (13_676, 0, 3), (13_926, 1, 0), (25_542, 4, 0)];
+    on_slow_links(Policy::ShortestQueue, faults_of(&faults, loses_or_breaks), (26, 420));
 }
 
 proptest! {
@@ -86,10 +93,11 @@ proptest! {
     #[test]
     fn nor_where_prompts_wait_for_links(
         faults in prop::collection::vec((0u64..60_000, 0u32..5, 0u8..4), 0..12),
+        whole_after in 1u64..120,
         seed in 0u64..1000,
     ) {
         for policy in [Policy::MixedFlow, Policy::Swarm, Policy::ShortestQueue] {
-            on_slow_links(policy, faults_of(&faults, loses_or_breaks), seed);
+            on_slow_links(policy, faults_of(&faults, loses_or_breaks), (whole_after, seed));
         }
     }
 }
