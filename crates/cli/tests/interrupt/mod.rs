@@ -13,9 +13,9 @@ fn has(process: &str, mask: &str, signal: u32) -> bool {
     mask >> (signal - 1) & 1 == 1
 }
 
-/// Sends the process a signal as soon as it can handle it (2 is that of Ctrl-C); what it wrote. Where Ctrl-C is ignored, as shells have it
-/// for what they run behind them, SIGTERM stands in.
-pub fn signalled(mut child: Child, signal: u32) -> Output {
+/// Waits until the process can handle a signal (2 is that of Ctrl-C), and says which it is. Where Ctrl-C is ignored, as shells have
+/// it for what they run behind them, SIGTERM stands in.
+pub fn until_it_handles(child: &mut Child, signal: u32) -> u32 {
     let signal = if has("self", "SigIgn", signal) { TERMINATE } else { signal };
     while !has(&child.id().to_string(), "SigCgt", signal) {
         assert!(
@@ -24,6 +24,12 @@ pub fn signalled(mut child: Child, signal: u32) -> Output {
         );
         std::thread::yield_now();
     }
+    signal
+}
+
+/// Sends the process a signal as soon as it can handle it; what it wrote.
+pub fn signalled(mut child: Child, signal: u32) -> Output {
+    let signal = until_it_handles(&mut child, signal);
     let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
     assert!(sent.expect("kill exists").success());
     child.wait_with_output().expect("the command ends")
