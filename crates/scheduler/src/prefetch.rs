@@ -18,6 +18,12 @@ pub fn prefetch<T>(value: &T) {
     }
 }
 
+/// Asks for all of an entry of a list, if it has so many.
+#[inline]
+pub fn prefetch_entry<T>(list: &[T], index: usize) {
+    list.get(index).into_iter().for_each(prefetch);
+}
+
 /// Asks for the cache line of an address; any number will do.
 #[inline]
 pub fn prefetch_address(address: usize) {

@@ -21,7 +21,7 @@ impl<P: RoutePolicy> Coordinator<P> {
         requests.clone().for_each(|request| self.requests.prefetch(request));
         let found =
             requests.filter_map(|request| self.requests.place(request)).map(|place| self.requests.at(place));
-        found.clone().for_each(|request| request.hops.iter().step_by(2).for_each(prefetch));
+        found.clone().for_each(|request| request.hops.iter().for_each(prefetch));
         for request in found {
             request.hops.iter().for_each(|hop| self.policy.prefetch(hop.link));
         }

@@ -32,8 +32,8 @@ impl Node {
             let resident = self.residents.get(item.resident);
             same("the request at an item's place", item.work.request, resident.request)?;
             same("whether it is there", true, resident.here)?;
-            let has_room = self.pool.is_none() || item.work.cached_after() <= u64::from(resident.room);
-            same("whether a reserved item has room", !item.reserved || has_room, true)?;
+            let has_blocks = item.work.cached_after() <= u64::from(resident.room);
+            same("whether an item that had blocks has them", !item.has_blocks || has_blocks, true)?;
         }
         let mut leaving = 0;
         for (place, resident) in self.residents.occupied() {

@@ -114,15 +114,9 @@ impl Node {
         place: u32,
         actions: &mut Vec<NodeAction>,
     ) -> Option<u32> {
-        let place =
-            if self.is_at(place, work.request) { Some(place) } else { self.residents.find(work.request) };
+        let is_there = self.residents.is_at(place, work.request);
+        let place = if is_there { Some(place) } else { self.residents.find(work.request) };
         self.take_work(now, work, place, actions)
-    }
-
-    /// Whether a request has cache or work here, at this place; any number may be asked for.
-    #[must_use]
-    pub fn is_at(&self, place: u32, request: RequestId) -> bool {
-        self.residents.is_at(place, request)
     }
 
     /// Asks memory for what [`Self::arrive`] will look at, for a work of the request at a place.
@@ -232,8 +226,8 @@ impl Node {
             Batching::WholeRange => 0,
         };
         let room = self.residents.get(place).room;
-        let reserved = self.pool.is_none() || work.cached_after() <= u64::from(room);
-        let item = Item { work, resident: place, reserved };
+        let has_blocks = work.cached_after() <= u64::from(room);
+        let item = Item { work, resident: place, fresh: self.pool.is_some(), has_blocks };
         self.queues[queue as usize].push(item, self.config.layers.end());
         self.queued += 1;
         self.received += u64::from(work.tokens);

@@ -9,8 +9,10 @@ pub(crate) struct Item {
     pub(crate) work: Work,
     /// Index of its request among the residents.
     pub(crate) resident: u32,
-    /// Whether its request has blocks for its tokens; they may be shared.
-    pub(crate) reserved: bool,
+    /// It was not in a batch here yet, and the cache is in blocks.
+    pub(crate) fresh: bool,
+    /// Whether its request had blocks for its tokens when it came; they may be shared.
+    pub(crate) has_blocks: bool,
 }
 
 /// Sums over items.
@@ -20,8 +22,9 @@ pub(crate) struct Sums {
     pub(crate) prefill_tokens: u64,
     pub(crate) decodes: u32,
     pub(crate) decode_context: u64,
-    /// Items whose cache is not reserved yet.
-    pub(crate) unreserved: u32,
+    /// Items that were in no batch yet, and those of them that lack blocks.
+    pub(crate) fresh: u32,
+    pub(crate) lacking: u32,
     /// Parts of prompts: their order within their request matters.
     pub(crate) parts: u32,
     /// Items that leave before the last layer of the machine.
@@ -41,7 +44,8 @@ impl Sums {
                 self.decode_context += u64::from(item.work.context);
             }
         }
-        self.unreserved += u32::from(!item.reserved);
+        self.fresh += u32::from(item.fresh);
+        self.lacking += u32::from(item.fresh && !item.has_blocks);
         self.parts += u32::from(item.work.is_part());
         self.early += u32::from(item.work.layers.end() < machine_end);
     }
@@ -51,7 +55,8 @@ impl Sums {
         self.prefill_tokens += other.prefill_tokens;
         self.decodes += other.decodes;
         self.decode_context += other.decode_context;
-        self.unreserved += other.unreserved;
+        self.fresh += other.fresh;
+        self.lacking += other.lacking;
         self.parts += other.parts;
         self.early += other.early;
     }
@@ -74,6 +79,14 @@ impl Queue {
     pub(crate) fn push(&mut self, item: Item, machine_end: u32) {
         self.sums.add(&item, machine_end);
         self.items.push(item);
+    }
+
+    /// All items have been in a batch.
+    pub(crate) fn age(&mut self) {
+        if self.sums.fresh > 0 {
+            self.items.iter_mut().for_each(|item| item.fresh = false);
+            (self.sums.fresh, self.sums.lacking) = (0, 0);
+        }
     }
 
     /// Asks for the place behind the last item.

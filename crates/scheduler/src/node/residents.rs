@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::kv_pool::BlockTable;
 use crate::RequestId;
 use crate::id_table::IdTable;
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_entry;
 
 /// A request on this machine: what every work that arrives looks at.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,7 @@ impl Residents {
     }
 
     pub(crate) fn prefetch(&self, place: u32) {
-        self.all.get(place as usize).inspect(|resident| prefetch(*resident));
+        prefetch_entry(&self.all, place as usize);
     }
 
     pub(crate) fn get(&self, place: u32) -> &Resident {

@@ -109,11 +109,11 @@ impl Node {
     fn select(&mut self, shortage: &mut Option<(RequestId, Phase)>, actions: &mut Vec<NodeAction>) {
         let limits = self.config.limits;
         let sums = self.queues[self.current].sums;
-        // With blocks, tokens may go before prompts that came earlier.
-        let in_order = self.pool.is_none() || sums.prefills == 0 || self.config.order == BatchOrder::Arrival;
-        let all_fit = sums.unreserved == 0
-            && in_order
-            && self.shares_nothing()
+        // What was in a batch before goes on as it came. What comes anew may have to find blocks, and the phases have an order.
+        let one_after_the_other =
+            sums.prefills == 0 || sums.decodes == 0 || self.config.order == BatchOrder::Arrival;
+        let ready = sums.fresh == 0 || (sums.lacking == 0 && one_after_the_other && self.shares_nothing());
+        let all_fit = ready
             && sums.parts == 0
             && sums.prefills <= limits.prefills
             && sums.prefill_tokens <= limits.prefill_tokens
@@ -122,6 +122,9 @@ impl Node {
             && sums.tokens() <= limits.tokens;
         if all_fit {
             std::mem::swap(&mut self.batch, &mut self.queues[self.current]);
+            if self.config.batching != Batching::WholeRange {
+                self.batch.age();
+            }
             return;
         }
         self.selection += 1;
@@ -167,11 +170,12 @@ impl Node {
         let mut part = *item;
         part.work.tokens = tokens;
         part.work.last = item.work.last && tokens == item.work.tokens;
-        if !(part.reserved && self.shares_nothing()) {
-            if !self.reserve(&part, shortage, actions) {
+        if part.fresh {
+            let ready = part.has_blocks && self.shares_nothing();
+            if !ready && !self.reserve(&part, shortage, actions) {
                 return true;
             }
-            part.reserved = true;
+            part.fresh = false;
         }
         self.batch.push(part, self.config.layers.end());
         if tokens == item.work.tokens {

@@ -18,6 +18,7 @@ use helix_spec::{Endpoint, MachineId, SimTime};
 
 use super::max_flow::Turns;
 use super::{Observation, Question, RoutePolicy};
+use crate::prefetch::prefetch_entry;
 use crate::{LinkId, Phase, Topology};
 
 /// How long a prompt takes along a link and through the layers at its end.
@@ -289,6 +290,10 @@ impl RoutePolicy for LatencyAware {
             }
             self.charged = (known.to, through + known.delay);
         }
+    }
+
+    fn prefetch(&self, link: LinkId) {
+        prefetch_entry(&self.links, link.index());
     }
 
     fn observe(&mut self, observation: Observation) {

@@ -11,7 +11,7 @@
 use helix_spec::{Endpoint, MachineId};
 
 use super::{Observation, Question, RoutePolicy};
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_entry;
 use crate::{LinkId, Phase, SplitMix64, Topology};
 
 /// The policy. A link's load grows like the seconds that its flow needs for what it was given.
@@ -174,7 +174,7 @@ impl RoutePolicy for MaxFlow {
     }
 
     fn prefetch(&self, link: LinkId) {
-        self.links.get(link.index()).inspect(|weighted| prefetch(*weighted));
+        prefetch_entry(&self.links, link.index());
     }
 
     fn observe(&mut self, observation: Observation) {

@@ -72,8 +72,8 @@ pub trait RoutePolicy {
     /// Something was seen.
     fn observe(&mut self, observation: Observation);
 
-    /// Asks memory for what a charge of a link will look at. Changes nothing but time.
-    fn prefetch(&self, _link: LinkId) {}
+    /// Asks memory for what a charge of a link, any number, will look at. Changes nothing but time.
+    fn prefetch(&self, link: LinkId);
 }
 
 impl<T: RoutePolicy + ?Sized> RoutePolicy for Box<T> {

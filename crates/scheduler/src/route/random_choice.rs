@@ -32,4 +32,7 @@ impl<R: RandomSource> RoutePolicy for RandomChoice<R> {
 
     /// Nor does it learn.
     fn observe(&mut self, _observation: Observation) {}
+
+    /// Nor is there anything to look at.
+    fn prefetch(&self, _link: LinkId) {}
 }

@@ -20,4 +20,7 @@ impl RoutePolicy for ShortestQueue {
 
     /// As above.
     fn observe(&mut self, _observation: Observation) {}
+
+    /// As above.
+    fn prefetch(&self, _link: LinkId) {}
 }

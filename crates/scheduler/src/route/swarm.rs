@@ -4,6 +4,7 @@
 //! average is added to its priority: in the long run a link is taken in inverse proportion to what it takes.
 
 use super::{Observation, Question, RoutePolicy};
+use crate::prefetch::prefetch_entry;
 use crate::{LinkId, Phase, Topology};
 
 /// The policy.
@@ -43,6 +44,10 @@ impl RoutePolicy for Swarm {
             let (priority, average) = &mut self.links[link.index()];
             *priority += *average;
         }
+    }
+
+    fn prefetch(&self, link: LinkId) {
+        prefetch_entry(&self.links, link.index());
     }
 
     fn observe(&mut self, observation: Observation) {

@@ -12,7 +12,7 @@ use super::Simulation;
 use super::coordination::number_of;
 use super::event::{Event, Observer};
 
-/// Machines from which on it is worth it: the state of fewer fits into a processor's caches.
+/// Machines from which on it is worth it: the state of fewer fits into a processor's caches. A law has more (`laws/ahead.rs`).
 const LEAST_MACHINES: usize = 200;
 
 impl<O: Observer> Simulation<O> {
@@ -20,9 +20,11 @@ impl<O: Observer> Simulation<O> {
         self.machines.len() >= LEAST_MACHINES
     }
 
-    /// To be called with every event.
-    pub(super) fn look_ahead(&self) {
-        if !self.looks_ahead() {
+    /// To be called with every event. Those that come at once leave little new to ask for.
+    pub(super) fn look_ahead(&self, event: &Event) {
+        let delayed =
+            matches!(event, Event::FinishExecution { .. } | Event::Delivered { .. } | Event::Arrive { .. });
+        if !delayed || !self.looks_ahead() {
             return;
         }
         let mut soon = self.queue.soon();

@@ -58,7 +58,8 @@ impl<O: Observer> Simulation<O> {
         self.coordinate(now, ToCoordinator::Tick);
     }
 
-    fn set_tick(&mut self, now: SimTime) {
+    /// Time that the coordinator waits for is an event.
+    pub(super) fn set_tick(&mut self, now: SimTime) {
         let Some(next) = self.coordinator.next_deadline() else { return };
         if next < crate::network::NEVER && self.tick.is_none_or(|tick| tick <= now || next < tick) {
             let next = next.max(SimTime(now.0 + 1));
@@ -107,7 +108,8 @@ impl<O: Observer> Simulation<O> {
         if sends {
             self.flush(now, 0);
         }
-        // Only cache closes machines that are there.
+        // Of the machines that are there only those without cache take no prompts. Who makes room may have been made to by
+        // one who waits (preemption), so it is not only ends that count.
         if frees && self.settings.coordinator.kv.is_some() {
             self.ask_hops_again(now);
         }

@@ -64,7 +64,6 @@ impl<O: Observer> Simulation<O> {
             machine.counts.busy += now.0 - running.start.0.max(self.counts.since.0);
         }
         machine.up = false;
-        machine.lost = Some(now);
         machine.loaded = false;
         machine.generation = machine.generation.wrapping_add(1);
         let config = *machine.node.config();

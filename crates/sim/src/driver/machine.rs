@@ -46,8 +46,6 @@ pub(super) struct Machine {
     pub step: usize,
     pub loaded: bool,
     pub up: bool,
-    /// When it was lost last. What was on its way to it then, or had not left it, is lost, too, though it be back since.
-    pub lost: Option<SimTime>,
     /// Times by which its batches take longer than planned.
     pub slower: f64,
     pub counts: MachineCounts,
@@ -67,7 +65,6 @@ impl Machine {
             step: 0,
             loaded: false,
             up: true,
-            lost: None,
             slower: 1.0,
             counts: MachineCounts::default(),
             counted: SimTime::ZERO,

@@ -298,7 +298,7 @@ impl<O: Observer> Simulation<O> {
     fn handle(&mut self, now: SimTime, event: Event) -> Result<(), SimulationError> {
         self.counts.processed += 1;
         self.tell_of(now, event);
-        self.look_ahead();
+        self.look_ahead(&event);
         if now >= self.counts.next_sample {
             self.sample(now);
         }

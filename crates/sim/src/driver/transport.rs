@@ -188,7 +188,8 @@ impl Transport {
 }
 
 impl<O: Observer> Simulation<O> {
-    /// A work is to take a link from an end, at the place of its ticket, for which it waits since some time; [`Self::flush`] sends it off.
+    /// A work is to take a link from an end, at the place of its ticket, for which it waits since some time; [`Self::flush`]
+    /// sends it off.
     pub(super) fn offer(
         &mut self,
         now: SimTime,
@@ -197,6 +198,7 @@ impl<O: Observer> Simulation<O> {
         (work, bytes): (Work, u64),
     ) {
         let Step { link, place, .. } = step;
+        debug_assert_eq!(number_of_end(self.transport.wire(link.0).from), from, "a link of that end");
         if self.settings.policy.learns()
             && let Some(request) = self.requests.get_mut(number_of(work.request))
         {
@@ -387,15 +389,10 @@ impl<O: Observer> Simulation<O> {
     /// The last byte has left the sender; when it arrives.
     fn left(&mut self, now: SimTime, parcel: u32) -> SimTime {
         let sent = &self.transport.parcels[parcel as usize];
-        let Wire { from, to, latency, .. } = *self.transport.wire(sent.link);
-        let from = number_of_end(from);
-        let remains = !self.was_lost_since(from, sent.offered);
+        let Wire { to, latency, .. } = *self.transport.wire(sent.link);
         let mut arrival = SimTime(now.0.saturating_add(self.with_jitter(latency).0));
         let sent = &mut self.transport.parcels[parcel as usize];
         sent.to = number_of_end(to);
-        if !remains {
-            sent.works.clear();
-        }
         let Parcel { bytes, offered, started, link, prompts, .. } = *sent;
         if prompts {
             // Whatever their delays, they do not overtake each other.
@@ -420,14 +417,8 @@ impl<O: Observer> Simulation<O> {
         arrival
     }
 
-    /// Whether an end is a machine that was lost after a time.
-    fn was_lost_since(&self, end: u32, time: SimTime) -> bool {
-        let machine = || self.machines[end.checked_sub(1)? as usize].as_ref()?.lost;
-        !self.faults.is_empty() && machine().is_some_and(|lost| time < lost)
-    }
-
     /// Whether the request of a work has neither ended nor begun anew.
-    fn is_current(&self, work: &Work) -> bool {
+    pub(super) fn is_current(&self, work: &Work) -> bool {
         let request = self.requests.get(number_of(work.request));
         request.is_some_and(|request| request.attempt == work.attempt)
     }
@@ -456,13 +447,10 @@ impl<O: Observer> Simulation<O> {
                 self.queue.push(now, Event::Gather);
             }
             Some(machine) => {
-                if self.was_lost_since(to, offered) {
-                    return;
-                }
-                // By then the machine has forgotten which attempts are over.
-                let late = now.0 - offered.0 >= NodeConfig::STALE_FOR.0;
+                // A machine forgets in time which attempts are over, and with its loss all at once.
+                let forgets = !self.faults.is_empty() || now.0 - offered.0 >= NodeConfig::STALE_FOR.0;
                 for work in works {
-                    if !late || self.is_current(&work.0) {
+                    if !forgets || self.is_current(&work.0) {
                         self.take_work(now, machine, work);
                     }
                 }

@@ -44,12 +44,14 @@ impl<O: Observer> Simulation<O> {
                     let step = Step::new(link, self.scene.topology.machine_at_end(link));
                     self.go_on(now, end, (step, ticket, since), work);
                 }
-                None if self.requests.get(number_of(work.request)).is_some() => {
+                None if self.is_current(&work) => {
                     self.unrouted[end as usize].push((ticket, since, work));
                 }
                 None => {}
             }
         }
+        // Who waits may wait too long.
+        self.set_tick(now);
     }
 
     /// Prompts that found no next hop may find one now.

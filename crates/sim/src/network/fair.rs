@@ -212,7 +212,7 @@ impl<T> Fair<T> {
         let busy = &self.senders[from].busy;
         let start = busy.as_ptr().addr();
         let end = start + (busy.len() + 4) * size_of::<Busy<T>>();
-        (start..end).step_by(64).for_each(prefetch_address);
+        (start..end).step_by(64).take(16).for_each(prefetch_address);
     }
 
     /// The links.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use helix_scheduler::coordinator::Outcome;
 use helix_sim::{Fault, FaultKind, Feed, Policy, Record, Settings};
-use helix_spec::{Bandwidth, MachineId, SimTime};
+use helix_spec::{Bandwidth, MachineId, SimTime, TraceRequest};
 use proptest::prelude::*;
 
-use super::worlds::{MILLISECOND, SECOND, World, all_settings, offline};
+use super::worlds::{MILLISECOND, SECOND, World, all_settings, offline, online};
 
 /// Faults at times in milliseconds, of a machine or link, of a kind; in order of time.
 fn faults_of(list: &[(u64, u32, u8)], kind: impl Fn(u32, u8) -> FaultKind) -> Vec<Fault> {
@@ -64,6 +64,26 @@ fn what_is_late_is_not_taken_for_new() {
     on_slow_links(Policy::ShortestQueue, faults_of(&faults, loses_or_breaks), (26, 420));
 }
 
+/// Where a prompt waits at a machine, it waits no longer than it may, though nothing else happens any more.
+#[test]
+fn a_prompt_that_fits_nowhere_further_on_ends() {
+    let mut world = World::new(1, 1, 40_000);
+    world.placement.machines.get_mut(&MachineId(1)).expect("it holds layers").kv_capacity = Some(2_000);
+    let mut settings = Settings::serving(Policy::Swarm, true, 30.0);
+    settings.window.drain = true;
+    let request = TraceRequest { arrival: SimTime(SECOND), input: 3000, output: 4 };
+    let mut ends = Vec::new();
+    world.run(&settings, online(vec![request]), Vec::new(), |record| {
+        if let Record::Request(request) = record {
+            ends.push((request.outcome, request.ended));
+        }
+    });
+    assert_eq!(ends.len(), 1);
+    let (outcome, ended) = ends[0];
+    assert_eq!(outcome, Outcome::WaitedTooLong);
+    assert!(ended > SimTime(600 * SECOND) && ended < SimTime(610 * SECOND), "{ended:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(8) })]
 
@@ -92,7 +112,8 @@ proptest! {
     /// The same where prompts in parts wait for slow links, some of which break for a while.
     #[test]
     fn nor_where_prompts_wait_for_links(
-        faults in prop::collection::vec((0u64..60_000, 0u32..5, 0u8..4), 0..12),
+        // Some come at one instant.
+        faults in prop::collection::vec(((0u64..120).prop_map(|at| at * 500), 0u32..5, 0u8..4), 0..12),
         whole_after in 1u64..120,
         seed in 0u64..1000,
     ) {
