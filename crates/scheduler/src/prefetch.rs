@@ -10,12 +10,7 @@ const LINE: usize = 64;
 /// Asks for all of a value, without what it points to.
 #[inline]
 pub fn prefetch<T>(value: &T) {
-    let start = std::ptr::from_ref(value).addr();
-    let mut line = start & !(LINE - 1);
-    while line < start + size_of::<T>() {
-        prefetch_address(line);
-        line += LINE;
-    }
+    prefetch_bytes(std::ptr::from_ref(value).addr(), size_of::<T>());
 }
 
 /// Asks for all of an entry of a list, if it has so many.
@@ -24,10 +19,12 @@ pub fn prefetch_entry<T>(list: &[T], index: usize) {
     list.get(index).into_iter().for_each(prefetch);
 }
 
-/// Asks for the cache line of an address; any number will do.
+/// Asks for so many bytes from an address on; any numbers will do.
 #[inline]
-pub fn prefetch_address(address: usize) {
+pub fn prefetch_bytes(start: usize, bytes: usize) {
     // The library counts from the beginning of a list, and need not be within it.
     let list: &[u8] = &[];
-    prefetch_index(list, address.wrapping_sub(list.as_ptr().addr()));
+    for line in (start & !(LINE - 1)..start.saturating_add(bytes)).step_by(LINE) {
+        prefetch_index(list, line.wrapping_sub(list.as_ptr().addr()));
+    }
 }

@@ -1,6 +1,6 @@
 //! Work in front of a layer, in the order of arrival, with its sums: whether all of it fits is known without a look at it.
 
-use crate::prefetch::prefetch_address;
+use crate::prefetch::prefetch_bytes;
 use crate::{Phase, Work};
 
 /// Work with what the node knows of it.
@@ -89,10 +89,10 @@ impl Queue {
         }
     }
 
-    /// Asks for the place behind the last item.
+    /// Asks memory for the places behind the last item.
     pub(crate) fn prefetch(&self) {
-        prefetch_address(self.items.as_ptr().addr() + self.items.len() * size_of::<Item>());
-        prefetch_address(self.items.as_ptr().addr() + (self.items.len() + 1) * size_of::<Item>());
+        let end = self.items.as_ptr().addr() + self.items.len() * size_of::<Item>();
+        prefetch_bytes(end, 2 * size_of::<Item>());
     }
 
     /// Takes all of `other`, behind what is here.

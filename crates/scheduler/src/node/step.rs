@@ -218,7 +218,7 @@ impl Node {
 
     /// Whether no block is held twice, so that whatever has room may be written.
     fn shares_nothing(&self) -> bool {
-        self.pool.as_ref().is_none_or(KvPool::shares_nothing)
+        self.pool.as_ref().is_some_and(KvPool::shares_nothing)
     }
 
     /// Finds room in the cache. Whoever is younger than one who waits for blocks takes none, so that what is freed

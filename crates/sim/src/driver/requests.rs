@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use helix_scheduler::node::Node;
-use helix_scheduler::prefetch::{prefetch, prefetch_address};
+use helix_scheduler::prefetch::{prefetch, prefetch_bytes};
 use helix_scheduler::{LinkId, Phase, Work};
 use helix_spec::{MachineId, SimTime};
 
@@ -89,8 +89,7 @@ impl Steps {
     /// Asks memory for a step, which need not be there, and the one after it.
     fn prefetch(&self, index: usize) {
         let step = std::ptr::from_ref(&self.near).addr() + index * size_of::<Step>();
-        prefetch_address(step);
-        prefetch_address(step + 2 * size_of::<Step>() - 1);
+        prefetch_bytes(step, 2 * size_of::<Step>());
     }
 }
 

@@ -7,7 +7,7 @@ use helix_spec::SimTime;
 use super::event::Observer;
 use super::requests::Step;
 use super::{Simulation, coordination::number_of};
-use crate::scene::endpoint_of;
+use crate::scene::{endpoint_of, number_of_end};
 
 impl<O: Observer> Simulation<O> {
     /// Asks for the next hop of the prompts that wait for one at an end.
@@ -58,7 +58,7 @@ impl<O: Observer> Simulation<O> {
     pub(super) fn ask_hops_again(&mut self, now: SimTime) {
         for end in 0..self.unrouted.len() {
             if !self.unrouted[end].is_empty() {
-                self.flush(now, u32::try_from(end).expect("ends are counted by u32"));
+                self.flush(now, number_of_end(end));
             }
         }
     }

@@ -18,7 +18,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use helix_scheduler::prefetch::prefetch_address;
+use helix_scheduler::prefetch::prefetch_bytes;
 use helix_spec::SimTime;
 use smallvec::SmallVec;
 
@@ -210,9 +210,7 @@ impl<T> Fair<T> {
     /// Asks memory for what a sender sends now, and will add.
     pub fn prefetch(&self, from: usize) {
         let busy = &self.senders[from].busy;
-        let start = busy.as_ptr().addr();
-        let end = start + (busy.len() + 4) * size_of::<Busy<T>>();
-        (start..end).step_by(64).take(16).for_each(prefetch_address);
+        prefetch_bytes(busy.as_ptr().addr(), (busy.len() + 4).min(16) * size_of::<Busy<T>>());
     }
 
     /// The links.
