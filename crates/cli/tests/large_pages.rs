@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 const TUNABLES: &str = "GLIBC_TUNABLES";
+const ASKED: &str = "HELIX_LARGE_PAGES_ASKED";
 
-/// A run without end on a machine of its own, its environment aside from `tunables` as it is here.
-fn start(tunables: Option<&str>) -> Child {
+/// A run without end on one machine, with a variable more than here.
+fn start(variable: Option<(&str, &str)>) -> Child {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let path = |name: &str| folder.join(format!("large pages {name}")).to_str().expect("UTF-8").to_owned();
     let (cluster, placement) = (path("cluster.toml"), path("placement.toml"));
@@ -22,8 +23,8 @@ fn start(tunables: Option<&str>) -> Child {
     std::fs::write(&placement, text).expect("a file");
     let mut command = Command::new(env!("CARGO_BIN_EXE_helix"));
     command.args(["simulate", "--cluster", &cluster, "--placement", &placement, "--model", "qwen3-8b"]);
-    command.args(["--duration", "2000 h"]).stdout(Stdio::null()).stderr(Stdio::null()).env_remove(TUNABLES);
-    command.envs(tunables.map(|tunables| (TUNABLES, tunables)));
+    command.args(["--duration", "2000 h"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.env_remove(TUNABLES).env_remove(ASKED).envs(variable);
     command.spawn().expect("the helix command starts")
 }
 
@@ -31,10 +32,16 @@ fn start(tunables: Option<&str>) -> Child {
 fn it_asks_once_unless_it_is_told_otherwise() {
     let modes = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
     let asked = modes.contains("[madvise]").then_some("glibc.malloc.hugetlb=1");
-    for (tunables, expected) in
-        [(None, asked), (Some(""), Some("")), (Some("glibc.pthread.rseq=1"), Some("glibc.pthread.rseq=1"))]
-    {
-        let mut child = start(tunables);
+    let other = Some("glibc.pthread.rseq=1");
+    // The last is what is left where the loader takes the tunables away: it must not begin anew for ever.
+    let cases = [
+        (None, asked),
+        (Some((TUNABLES, "")), Some("")),
+        (other.map(|value| (TUNABLES, value)), other),
+        (Some((ASKED, "1")), None),
+    ];
+    for (variable, expected) in cases {
+        let mut child = start(variable);
         // By then it has begun to simulate.
         let signal = interrupt::until_it_handles(&mut child, 2);
         let read =
@@ -43,7 +50,7 @@ fn it_asks_once_unless_it_is_told_otherwise() {
         interrupt::signalled(child, signal);
         let prefix = format!("{TUNABLES}=");
         let found = environment.split('\0').find_map(|entry| entry.strip_prefix(&prefix));
-        assert_eq!(found, expected, "with {tunables:?}");
+        assert_eq!(found, expected, "with {variable:?}");
         assert!(command.contains("\0simulate\0--cluster\0"), "{command}");
     }
 }
